@@ -1,0 +1,47 @@
+# make install   the environment, in .venv (uv and every package by hash)
+# make demo      the main job, end to end        make demo ARGS="--seconds 60"
+# make test      lint, types, imports, unit and integration tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install lock demo test lint unit integration clean
+
+help:
+	@grep -E '^# make' Makefile | cut -c3-
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock infra/uv.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r infra/uv.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python infra/uv.lock requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	echo "uv" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links - -o infra/uv.lock
+
+demo: install
+	$(BIN)/gridstream demo $(ARGS)
+
+test: lint unit integration
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install
+	$(BIN)/pytest tests/unit
+
+integration: install
+	$(BIN)/pytest tests/integration
+
+clean:
+	rm -rf $(VENV) .gridstream .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""What happens to the data: decode, judge, classify, load, and the marts built from it."""

@@ -1,0 +1,29 @@
+"""Three kinds of fault with three different fates.
+
+A **data fault** is the message's own: it goes to quarantine and the stream goes on. It is a value
+(`schemas.reasons`), not an exception, because one bad row must not end a batch.
+A **transient fault** is a service's: the work is tried again, and nothing is called bad data.
+A **position fault** is about where in the stream we are: going on would lose or double something,
+so the stream stops with a clear alarm until a person decides.
+A **user fault** is a person's mistake at the keyboard: one clear line and exit code 2.
+"""
+
+
+class GridstreamError(Exception):
+    """Base of all errors this project raises on purpose; its text is one line for people."""
+
+
+class TransientFault(GridstreamError):
+    """A service is down, full or overloaded; the same work may succeed later."""
+
+
+class PositionFault(GridstreamError):
+    """Offsets are missing, overlap, or belong to another topic: do not go on by yourself."""
+
+
+class Fenced(PositionFault):
+    """A newer stream process has taken over writing; this one must end."""
+
+
+class UserFault(GridstreamError):
+    """Wrong input from a person; the text says what to do next."""

@@ -1,0 +1,1 @@
+"""What the data is: data files first, a thin typed loader beside each."""

@@ -1,0 +1,80 @@
+"""The message contract, version 1: one whole snapshot of a report at one step of its life.
+
+The Struct is the only source of the contract: decoding checks against it, and
+`schemas/contract/report.v1.schema.json` is generated from it (`json_schema()`, a test compares).
+Rules that need more than one field, the clock or the registry live in `pipelines/judge.py`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+VERSION = 1
+
+Status = Literal["reported", "accepted", "dispatched", "resolved", "closed", "reopened", "rejected"]
+Source = Literal[
+    "grid_app",
+    "hotline",
+    "wechat",
+    "sensor",
+    "walk_in",
+    "forum",
+    "rental_desk",
+    "video_mediation",
+    "online_court",
+    "open311",
+]
+Crs = Literal["wgs84", "gcj02", "cgcs2000"]
+
+STATUSES: tuple[str, ...] = get_args(Status)
+SOURCES: tuple[str, ...] = get_args(Source)
+CRSS: tuple[str, ...] = get_args(Crs)
+
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset")]
+Code = Annotated[str, Meta(min_length=1, max_length=64)]
+_HEX = "[0-9a-fA-F]"
+_UUID = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
+
+
+class Location(msgspec.Struct, frozen=True, gc=False):
+    """A point in degrees, in the coordinate system `crs`; stored as WGS-84."""
+
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    crs: Crs
+
+
+class Report(msgspec.Struct, gc=False):
+    """One message. Fields outside the contract are allowed and kept in `extra`."""
+
+    schema_version: Literal[1]
+    event_id: Annotated[str, Meta(pattern=_UUID, description="one per message; a resend keeps it")]
+    report_id: Annotated[str, Meta(min_length=1, max_length=64, description="stable for the report's life")]
+    status: Status
+    reported_at: Moment
+    updated_at: Moment
+    grid_code: Annotated[str, Meta(pattern="^[0-9]{12}$", description="town code (9 digits) and sequence (3)")]
+    source: Source
+    text: Annotated[str, Meta(min_length=1, max_length=4000)]
+    severity: Annotated[int, Meta(ge=1, le=4)]
+    due_at: Moment | None = None
+    source_type: Code | None = None
+    event_type: Annotated[int, Meta(ge=100, le=999, description="set by a person")] | None = None
+    location: Location | None = None
+    satisfaction: Annotated[int, Meta(ge=1, le=5, description="only when closed")] | None = None
+    handler: Code | None = None
+    reporter: Annotated[str, Meta(max_length=256, description="stored only as a keyed hash")] | None = None
+
+
+FIELDS: tuple[str, ...] = Report.__struct_fields__
+
+
+class StrictReport(Report, forbid_unknown_fields=True, gc=False):
+    """The same contract, refusing unknown fields: the fast path, since most messages carry none."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The contract as JSON Schema (draft 2020-12), as published to producers."""
+    return msgspec.json.schema(Report)
