@@ -1,0 +1,65 @@
+"""Passwords and keys of the embedded stack: made once per home, kept in one private file."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pipelines.errors import UserFault
+
+FILE_NAME = "secrets.json"
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Passwords of the four ClickHouse users, and the key reporters are hashed with (64 hex digits)."""
+
+    engineer: str = field(default_factory=_password, repr=False)
+    loader: str = field(default_factory=_password, repr=False)
+    analyst: str = field(default_factory=_password, repr=False)
+    board: str = field(default_factory=_password, repr=False)
+    hash_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+
+def embedded_secrets(home: Path) -> Secrets:
+    """The secrets of the stack in `home`; the first call makes them (mode 0600).
+
+    Losing the file is losing the hash key: reporters hashed before and after no longer match. A file
+    that cannot be read is therefore an error, never a reason to make a new one.
+
+    Raises:
+        UserFault: `home` cannot be written, or the file is damaged.
+    """
+    path = home / FILE_NAME
+    try:
+        if not path.exists():
+            _create(path)
+        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserFault(
+            f"cannot use {path}: {error.strerror}; set GRIDSTREAM_HOME to a folder you may write"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise UserFault(f"{path} is damaged; restore it from a backup (it holds passwords and the hash key)") from error
+
+
+def _create(path: Path) -> None:
+    """Write a complete file under another name, then link it: of two processes, exactly one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(Secrets()), file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

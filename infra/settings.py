@@ -1,0 +1,232 @@
+"""Every setting there is: read from GRIDSTREAM_* in the environment, then from `.env` in the working folder.
+
+Without any, everything runs on this machine ("embedded"). With GRIDSTREAM_KAFKA or
+GRIDSTREAM_CLICKHOUSE_URL the same code talks to services that somebody else runs.
+"""
+
+import functools
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from platformdirs import user_cache_path, user_data_path
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.secrets import Secrets, embedded_secrets
+from pipelines.clickhouse import ClickHouse
+from pipelines.errors import UserFault
+
+PREFIX = "GRIDSTREAM_"
+CHECKOUT = Path(__file__).resolve().parents[1]
+USERS = ("engineer", "loader", "analyst", "board")
+User = Literal["engineer", "loader", "analyst", "board"]
+_MIB = 1024**2
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+_Unset = BeforeValidator(lambda value: None if value == "" else value)  # NAME= in .env means "not set"
+Optional_ = Annotated[str | None, _Unset]
+OptionalPath = Annotated[Path | None, _Unset]
+
+
+def _in_checkout() -> bool:
+    return (CHECKOUT / "pyproject.toml").is_file()
+
+
+def _default_home() -> Path:
+    return CHECKOUT / ".gridstream" if _in_checkout() else user_data_path("gridstream")
+
+
+def _field(group: str, default: Any, description: str, **limits: Any) -> Any:
+    make = "default_factory" if callable(default) else "default"
+    return Field(description=description, json_schema_extra={"group": group}, **{make: default}, **limits)
+
+
+_HOME = functools.partial(_field, "文件 files")
+_KAFKA = functools.partial(_field, "Kafka")
+_CLICKHOUSE = functools.partial(_field, "ClickHouse")
+_STREAM = functools.partial(_field, "流 stream")
+_DAGSTER = functools.partial(_field, "Dagster")
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Paths are absolute."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    home: Path = _HOME(_default_home, "数据、日志与密码所在 data, logs and secrets of this stack")
+    cache: Path = _HOME(
+        lambda: user_cache_path("gridstream"),
+        "可重新下载之物（jar） what can be fetched again; shared by stacks",
+    )
+    data: OptionalPath = _HOME(None, "真实数据目录 folder of public data sets, for ingest, bench, tests")
+    ivy_settings: OptionalPath = _HOME(None, "Ivy 设置文件（内网 Maven 镜像） Ivy settings file, for a Maven mirror")
+    host: str = _HOME(
+        "127.0.0.1",
+        "内置服务监听的地址 address embedded services listen on; whoever reaches it is trusted",
+        min_length=1,
+    )
+
+    kafka: Optional_ = _KAFKA(None, "外部 Kafka，主机:端口 bootstrap servers host:port,...; unset = embedded Kafka")
+    kafka_port: Port = _KAFKA(9092, "内置 Kafka 的端口 port of the embedded Kafka")
+    kafka_controller_port: Port = _KAFKA(9093, "内置 Kafka 控制器的端口 port of its KRaft controller")
+    kafka_memory: str = _KAFKA("512m", "内置 Kafka 的堆 heap of the embedded Kafka", pattern=r"^[1-9]\d*[mg]$")
+    topic: str = _KAFKA("grid.reports", "上报消息的主题 topic of the reports", pattern=r"^[a-zA-Z0-9._-]{1,249}$")
+    partitions: int = _KAFKA(4, "主题的分区数 partitions of the topic when it is made", ge=1, le=1000)
+    replication: int = _KAFKA(1, "主题的副本数 replicas of each partition when the topic is made", ge=1, le=10)
+    retention_days: int = _KAFKA(14, "消息在 Kafka 保留的天数 days a message stays in Kafka", ge=1, le=3650)
+    max_message_bytes: ByteSize = _KAFKA(ByteSize(16 * _MIB), "最大消息 largest message the topic takes", ge=1024)
+
+    clickhouse_url: Optional_ = _CLICKHOUSE(
+        None, "外部 ClickHouse，http://主机:端口 URL without credentials; unset = embedded ClickHouse"
+    )
+    clickhouse_port: Port = _CLICKHOUSE(8123, "内置 ClickHouse 的 HTTP 端口 HTTP port of the embedded ClickHouse")
+    clickhouse_tcp_port: Port = _CLICKHOUSE(9000, "内置 ClickHouse 的原生端口 its native port")
+    clickhouse_memory: ByteSize = _CLICKHOUSE(
+        ByteSize(6 * 1024 * _MIB), "内置 ClickHouse 的内存上限 memory the embedded ClickHouse may use", ge=512 * _MIB
+    )
+    database: str = _CLICKHOUSE("gridstream", "数据库 database", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")
+    engineer_password: SecretStr | None = _CLICKHOUSE(None, "用户 engineer 的密码 its password; embedded: generated")
+    loader_password: SecretStr | None = _CLICKHOUSE(None, "用户 loader 的密码 its password; embedded: generated")
+    analyst_password: SecretStr | None = _CLICKHOUSE(None, "用户 analyst 的密码 its password; embedded: generated")
+    board_password: SecretStr | None = _CLICKHOUSE(None, "用户 board 的密码 its password; embedded: generated")
+    hash_key: SecretStr | None = _CLICKHOUSE(
+        None, "上报人哈希的密钥 key reporters are hashed with, 16 characters or more; embedded: generated"
+    )
+
+    spark_master: str = _STREAM("local[2]", "Spark 主节点 Spark master", min_length=1)
+    spark_driver_memory: str = _STREAM("2g", "Spark 驱动的堆 heap of the Spark driver", pattern=r"^[1-9]\d*[mg]$")
+    checkpoint: OptionalPath = _STREAM(None, "检查点目录 folder of the stream's checkpoint; unset = home/checkpoint")
+    trigger_seconds: float = _STREAM(2.0, "微批间隔（秒） seconds between micro-batches", ge=0, le=3600)
+    max_batch_rows: int = _STREAM(1_000_000, "微批最多消息数 most messages in a micro-batch", ge=1)
+    chunk_rows: int = _STREAM(65_536, "每次插入对齐的偏移量 offsets an insert chunk is cut at", ge=1, le=10_000_000)
+
+    dagster_port: Port = _DAGSTER(3000, "Dagster 网页的端口 port of Dagster's web UI")
+    dagster_home: OptionalPath = _DAGSTER(None, "Dagster 的目录 folder of Dagster's own state; unset = home/dagster")
+
+    @field_validator("home", "cache", "data", "ivy_settings", "checkpoint", "dagster_home")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and Path(os.path.abspath(value.expanduser()))
+
+    @field_validator("hash_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("must have 16 characters or more")
+        return value
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        ports = [self.kafka_port, self.kafka_controller_port, self.clickhouse_port, self.clickhouse_tcp_port]
+        if len({*ports, self.dagster_port}) < len(ports) + 1:
+            raise ValueError("two of the *_PORT settings name the same port; give each service its own")
+        return self
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Bootstrap servers, as Kafka clients take them."""
+        return self.kafka or f"{self.local_host}:{self.kafka_port}"
+
+    @property
+    def local_host(self) -> str:
+        """Where a client on this machine finds an embedded service."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return self.checkpoint or self.home / "checkpoint"
+
+    @property
+    def dagster_dir(self) -> Path:
+        return self.dagster_home or self.home / "dagster"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def secrets(self) -> Secrets:
+        """Generated secrets of the embedded stack. Raises UserFault as `embedded_secrets` does."""
+        return embedded_secrets(self.home)
+
+    def clickhouse(self, user: User) -> ClickHouse:
+        """Address and identity of `user`.
+
+        Raises:
+            UserFault: an external ClickHouse, and no password set for this user.
+        """
+        given: SecretStr | None = getattr(self, f"{user}_password")
+        if given is None and self.clickhouse_url:
+            name = variable(f"{user}_password")
+            raise UserFault(f"{name} is not set; an external ClickHouse needs it (an empty value is allowed)")
+        password = given.get_secret_value() if given is not None else getattr(self.secrets, user)
+        url = self.clickhouse_url or f"http://{self.local_host}:{self.clickhouse_port}"
+        return ClickHouse(url=url.rstrip("/"), user=user, password=password, database=self.database)
+
+    def hash_key_bytes(self) -> bytes:
+        """The key reporters are hashed with.
+
+        Raises:
+            UserFault: an external ClickHouse, and no key: a key made here would not be shared by others.
+        """
+        if self.hash_key is not None:
+            return self.hash_key.get_secret_value().encode()
+        if self.clickhouse_url:
+            raise UserFault(
+                "GRIDSTREAM_HASH_KEY is not set; an external ClickHouse needs one key shared by all writers"
+            )
+        return bytes.fromhex(self.secrets.hash_key)
+
+
+def variable(field: str) -> str:
+    """Name of a field's environment variable."""
+    return PREFIX + field.upper()
+
+
+def read_settings() -> Settings:
+    """Settings as the environment is now.
+
+    Raises:
+        UserFault: a value is wrong; one line that names each variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise UserFault("; ".join(_explain(fault) for fault in error.errors())) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserFault(f"cannot read .env in {Path.cwd()}: {error}") from None
+
+
+def _explain(fault: Any) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return f"settings: {message}"
+    name = str(fault["loc"][0])
+    shown = "" if name.endswith(("password", "hash_key")) else f"={fault['input']}"
+    return f"{variable(name)}{shown}: {message}"
+
+
+@functools.cache
+def settings() -> Settings:
+    """`read_settings()`, read once per process (`settings.cache_clear()` forgets)."""
+    return read_settings()
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """GRIDSTREAM_* names that mean nothing, each with the setting probably meant."""
+    known = [variable(field) for field in Settings.model_fields]
+    seen = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
+    return {name: next(iter(get_close_matches(name, known, 1)), None) for name in sorted(seen - {*known, *INTERNAL})}
+
+
+# Set by the stack for its own processes; not for people.
+INTERNAL = (PREFIX + "STACK",)
