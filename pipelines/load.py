@@ -1,0 +1,123 @@
+"""The only place that writes facts: one offset range into `events` and `quarantine`, exactly once.
+
+A range is loaded in five steps; every step may be repeated, since each insert carries the range's token:
+
+1. the ledger says BEFORE;
+2. when an earlier try of these offsets never finished, the rows that it left are looked up and dropped;
+3. the accepted rows go into `events` (materialized views derive the rest in the same insert);
+4. the rejected rows go into `quarantine`;
+5. the ledger says AFTER: from now on the range is below the high-water mark.
+
+Synchronous inserts only: async ones with a token have lost rows in released ClickHouse versions.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from clickhouse_connect.driver.client import Client
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from pipelines import ledger
+from pipelines.clickhouse import is_transient
+from pipelines.errors import TransientFault
+from pipelines.ledger import Phase, Range, Stream
+
+T = TypeVar("T")
+
+# How long a task itself tries again before it hands the fault to the driver, in seconds.
+PATIENCE = 20.0
+# A range touches as many day partitions as its reports have days; a backfill of years is one insert.
+_INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+_HEALS = ("heal_report_states.sql", "heal_report_handling.sql")
+
+
+class Rows(NamedTuple):
+    """One range, ready to insert: `events` and `quarantine` rows in their tables' columns, and the
+    number of resends dropped because their event_id stood earlier in the range."""
+
+    offsets: Range
+    events: pa.Table
+    quarantine: pa.Table
+    duplicates: int
+    first_time: Any
+    last_time: Any
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Inserts ranges as one writer. `client` belongs to this loader's thread alone."""
+
+    client: Client
+    stream: Stream
+    batch_id: int
+
+    def load(self, rows: Rows, unfinished: bool, started: float) -> None:
+        """Load one range (see the module's steps). `started`: `monotonic()` when its decoding began.
+
+        Raises:
+            TransientFault: ClickHouse did not take it within `PATIENCE` seconds.
+        """
+        try:
+            self._load(rows, unfinished, started)
+        except Exception as error:
+            if is_transient(error):
+                raise TransientFault(f"ClickHouse: {_first_line(error)}") from error
+            raise
+
+    def _load(self, rows: Rows, unfinished: bool, started: float) -> None:
+        figures = {"first_kafka_time": rows.first_time, "last_kafka_time": rows.last_time, "batch_id": self.batch_id}
+        self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.BEFORE, **figures))
+        good = rows.events.num_rows
+        events = self._missing(rows) if unfinished else rows.events
+        self._insert("events", events, rows.offsets)
+        if unfinished:
+            self._heal(rows.offsets)
+        self._insert("quarantine", rows.quarantine, rows.offsets)
+        figures |= {"good": good, "quarantined": rows.quarantine.num_rows, "duplicates": rows.duplicates}
+        figures["seconds"] = monotonic() - started
+        self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.AFTER, **figures))
+
+    def _insert(self, table: str, rows: pa.Table, offsets: Range) -> None:
+        if not rows.num_rows:
+            return
+        settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{self.stream.token(offsets)}:{table}"}
+        self._try(lambda: self.client.insert_arrow(table, rows, settings=settings))
+
+    def _missing(self, rows: Rows) -> pa.Table:
+        """The rows that an earlier try did not leave in `events`."""
+        present = self._try(lambda: self.client.query_arrow(_query("present_offsets.sql"), self._scope(rows.offsets)))
+        there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
+        return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
+
+    def _heal(self, offsets: Range) -> None:
+        """Derive again what the views may have missed when the server died between two parts."""
+        for name in _HEALS:
+            self._try(lambda name=name: self.client.command(_query(name), self._scope(offsets)))  # type: ignore[misc]
+
+    def _scope(self, offsets: Range) -> dict[str, Any]:
+        return {"topic_id": self.stream.topic_id, **offsets._asdict()}
+
+    @staticmethod
+    @retry(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    )
+    def _try(work: Callable[[], T]) -> T:
+        return work()
+
+
+@functools.cache
+def _query(name: str) -> str:
+    return files("pipelines").joinpath("sql", name).read_text("utf-8")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,105 @@
+"""A rejected message on its way to quarantine: reasons, masked payload, and where it stood."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from pipelines.mask import mask, mask_document
+
+# As much of a payload as quarantine keeps, in characters: enough to repair any message within the
+# contract's limits; a larger one stays in Kafka, found by its offset.
+PAYLOAD_LIMIT = 65_536
+DETAIL_LIMIT = 500
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
+
+REJECTS = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("detail", pa.string()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("timestamp", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+class Reject(NamedTuple):
+    """Row `row` of a table is refused at `stage` for `reasons` (ids of schemas/reasons.yaml, first one first)."""
+
+    row: int
+    stage: str
+    reasons: tuple[str, ...]
+    detail: str
+    document: dict[str, Any] | None = None
+
+
+def rejects_table(records: pa.Table, rejects: Sequence[Reject]) -> pa.Table:
+    """The refused rows of `records` as `REJECTS`, bytes still as they were in Kafka."""
+    rows = records.take(pa.array([reject.row for reject in rejects], pa.int64()))
+    columns = [
+        pa.array([reject.stage for reject in rejects], pa.string()),
+        pa.array([reject.reasons[0] for reject in rejects], pa.string()),
+        pa.array([list(reject.reasons) for reject in rejects], pa.list_(pa.string())),
+        pa.array([mask(reject.detail)[:DETAIL_LIMIT] for reject in rejects], pa.string()),
+    ]
+    return pa.Table.from_arrays([*columns, *(rows[name] for name in REJECTS.names[4:])], schema=REJECTS)
+
+
+class Identity(NamedTuple):
+    """What can still be read of a rejected message, to find and group it."""
+
+    event_id: str | None
+    report_id: str
+    grid_code: str
+    source: str
+
+
+def quarantine_row(key: bytes | None, value: bytes | None, hasher: Callable[[str | None], str]) -> dict[str, Any]:
+    """The columns of `quarantine` that come from the bytes: masked, cut, and hashed unmasked."""
+    raw = value or b""
+    document = _read(raw)
+    payload = _masked_payload(raw, document, hasher)
+    who = _identity(document)
+    return {
+        **who._asdict(),
+        "message_key": mask((key or b"").decode("utf-8", "backslashreplace"))[:64],
+        "payload": payload[:PAYLOAD_LIMIT],
+        "payload_bytes": len(raw),
+        "payload_sha256": hashlib.sha256(raw).hexdigest(),
+    }
+
+
+def _read(raw: bytes) -> Any:
+    if len(raw) > PAYLOAD_LIMIT:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+
+
+def _masked_payload(raw: bytes, document: Any, hasher: Callable[[str | None], str]) -> str:
+    if document is not None:
+        return msgspec.json.encode(mask_document(document, hasher)).decode()
+    text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
+    return mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text))
+
+
+def _identity(document: Any) -> Identity:
+    if not isinstance(document, dict):
+        return Identity(None, "", "", "")
+    event_id = str(document.get("event_id"))
+    texts = (
+        mask(item)[:64] if isinstance(item := document.get(name), str) else ""
+        for name in ("report_id", "grid_code", "source")
+    )
+    return Identity(event_id.lower() if _UUID.fullmatch(event_id) else None, *texts)

@@ -1,0 +1,33 @@
+"""What the stream must know to run; made from the settings by whoever starts it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.clickhouse import ClickHouse
+from pipelines.decode import Limits
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Where to read and write, and how much at a time.
+
+    chunk_rows: inserts are cut at offsets that are multiples of it. max_batch_rows: the most
+    messages of one micro-batch, over all partitions. trigger_seconds: the least time between the
+    starts of two micro-batches. jars: local paths of Spark's Kafka connector. state_file: where the
+    stream says how it is (see `pipelines.stream.state`).
+    """
+
+    kafka_bootstrap: str
+    topic: str
+    clickhouse: ClickHouse
+    checkpoint: str
+    jars: tuple[Path, ...]
+    state_file: Path
+    hash_key: bytes = field(repr=False)
+    spark_master: str = "local[2]"
+    driver_memory: str = "1g"
+    chunk_rows: int = 65_536
+    max_batch_rows: int = 1_000_000
+    trigger_seconds: float = 1.0
+    limits: Limits = Limits()
+    model: Path | None = None

@@ -1,0 +1,136 @@
+"""One chunk of records to rows of `events` and `quarantine`: decode, judge, drop resends, classify. Pure."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.classify.decide import Decision, decide
+from pipelines.decode import Limits, decode
+from pipelines.judge import Context, judge
+from pipelines.ledger import Range, Stream
+from pipelines.load import Rows
+from pipelines.mask import mask_column, reporter_hasher
+from pipelines.rejects import quarantine_row
+from schemas.event_types import event_types
+
+_STAMP = pa.timestamp("ms", "UTC")
+QUARANTINE_FROM_BYTES = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("report_id", pa.string()),
+        ("grid_code", pa.string()),
+        ("source", pa.string()),
+        ("message_key", pa.string()),
+        ("payload", pa.string()),
+        ("payload_bytes", pa.uint32()),
+        ("payload_sha256", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What preparing needs beside the records; the same for all chunks of a micro-batch."""
+
+    stream: Stream
+    limits: Limits
+    context: Context
+    classify: Callable[..., Decision]
+    hash_key: bytes
+
+
+def prepare(records: pa.Table, offsets: Range, plan: Preparation) -> Rows:
+    """Every record of `records` ends as an event, a quarantine row, or a counted resend."""
+    decoded = decode(records, plan.limits)
+    judged = judge(decoded.good, plan.context)
+    first_of_each = _without_resends(judged.good)
+    times = pc.min_max(records["timestamp"]).as_py()
+    return Rows(
+        offsets=offsets,
+        events=_events(first_of_each, plan),
+        quarantine=_quarantine(pa.concat_tables([decoded.rejects, judged.rejects]), plan),
+        duplicates=judged.good.num_rows - first_of_each.num_rows,
+        first_time=times["min"],
+        last_time=times["max"],
+    )
+
+
+def _without_resends(good: pa.Table) -> pa.Table:
+    """`good` with event_id in lower case, each one's first row only."""
+    good = good.set_column(good.schema.get_field_index("event_id"), "event_id", pc.utf8_lower(good["event_id"]))
+    codes = good["event_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    first = np.unique(codes, return_index=True)[1]
+    return good if len(first) == good.num_rows else good.take(pa.array(np.sort(first)))
+
+
+def _events(good: pa.Table, plan: Preparation) -> pa.Table:
+    text = mask_column(good["text"])
+    decision = plan.classify(good["event_type"], good["source_type"], text)
+    hasher = reporter_hasher(plan.hash_key)
+    columns: dict[str, Any] = {
+        name: good[name] for name in ("day", "city_code", "county_code", "town_code", "grid_code")
+    }
+    columns |= {name: good[name] for name in ("event_id", "report_id", "status", "reported_at", "updated_at", "source")}
+    columns |= {
+        "due_at": _due(good, decision.event_type),
+        "source_type": mask_column(_blank(good["source_type"])),
+        "event_type": pa.array(decision.event_type, pa.uint16()),
+        "decided_by": decision.decided_by,
+        "confidence": pa.array(decision.confidence, pa.float32()),
+        "model_version": decision.model_version,
+        "text": text,
+        "handler": mask_column(_blank(good["handler"])),
+        "reporter_hash": pa.array([hasher(who) for who in good["reporter"].to_pylist()], pa.string()),
+        "extra": mask_column(good["extra"]),
+    }
+    columns |= {name: good[name] for name in ("lon", "lat", "severity", "satisfaction", "schema_version")}
+    return pa.table(columns | _position(good, plan.stream))
+
+
+def _due(good: pa.Table, event_type: Any) -> pa.Array:
+    """The message's own limit, else the type's handling limit after `reported_at`."""
+    limits = pa.array(_limits_ms()[event_type], pa.duration("ms"))
+    return pc.coalesce(good["due_at"], pc.add(good["reported_at"], limits))
+
+
+@functools.cache
+def _limits_ms() -> Any:
+    table = np.zeros(1000, np.int64)
+    for kind in event_types():
+        table[kind.code] = kind.limit_hours * 3_600_000
+    return table
+
+
+def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(column, "")
+
+
+def _position(rows: pa.Table, stream: Stream) -> dict[str, Any]:
+    same = {"topic": stream.topic, "topic_id": stream.topic_id}
+    return {
+        **{name: pa.repeat(pa.scalar(value), rows.num_rows) for name, value in same.items()},
+        "kafka_partition": pc.cast(rows["partition"], pa.uint16()),
+        "kafka_offset": pc.cast(rows["offset"], pa.uint64()),
+        "kafka_time": pc.cast(rows["timestamp"], _STAMP, safe=False),
+    }
+
+
+def _quarantine(rejects: pa.Table, plan: Preparation) -> pa.Table:
+    hasher = reporter_hasher(plan.hash_key)
+    pairs = zip(rejects["key"].to_pylist(), rejects["value"].to_pylist(), strict=True)
+    from_bytes = pa.Table.from_pylist(
+        [quarantine_row(key, value, hasher) for key, value in pairs], QUARANTINE_FROM_BYTES
+    )
+    columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
+    columns |= dict(zip(from_bytes.column_names, from_bytes.columns, strict=True))
+    return pa.table(columns | _position(rejects, plan.stream))
+
+
+def classifier(model: Any) -> Callable[..., Decision]:
+    """`decide` with its model, as `Preparation.classify` wants it."""
+    return functools.partial(decide, model)

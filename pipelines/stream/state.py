@@ -1,0 +1,39 @@
+"""How the stream is, in a small file beside its checkpoint: for `gridstream status`, which must be
+able to tell why nothing moves when ClickHouse itself does not answer."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Condition = Literal["starting", "running", "waiting", "stopped", "failed"]
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """`condition` since `at`; `reason` says why it waits, stopped or failed, and what to do."""
+
+    condition: Condition
+    at: datetime
+    pid: int
+    reason: str = ""
+    batch_id: int = -1
+    rows: int = 0
+    seconds: float = 0.0
+
+
+def write_state(path: Path, **fields: object) -> None:
+    """Replace the file in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), **fields}), "utf-8")
+    fresh.replace(path)
+
+
+def read_state(path: Path) -> StreamState | None:
+    """The stream's last word, or None when it never spoke."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=StreamState)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,129 @@
+"""What runs in a Spark task: one Kafka partition's share of a micro-batch, chunk by chunk.
+
+Faults come back as rows, not as exceptions: the driver must tell a service that is down (wait and
+try again) from a position that is wrong (stop), and an exception reaches it only as text.
+While one chunk is inserted, the next one is decoded.
+"""
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from pipelines.classify import load_model
+from pipelines.clickhouse import ClickHouse, connect
+from pipelines.decode import RECORD
+from pipelines.errors import PositionFault, TransientFault
+from pipelines.judge import Context
+from pipelines.ledger import Progress, Range, Stream
+from pipelines.load import Loader, Rows
+from pipelines.stream.chunks import behind, cut, offsets_of
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.prepare import Preparation, classifier, prepare
+
+# One row a chunk. `fault` is '' or 'transient' or 'position'; then `detail` says what.
+RESULT = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("first_offset", pa.int64()),
+        ("last_offset", pa.int64()),
+        ("good", pa.int64()),
+        ("quarantined", pa.int64()),
+        ("duplicates", pa.int64()),
+        ("fault", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+RESULT_DDL = (
+    "partition int, first_offset long, last_offset long, good long, quarantined long, duplicates long, "
+    "fault string, detail string"
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A micro-batch's orders to its tasks. `earliest`: the offset at which a partition that the
+    ledger does not know must begin."""
+
+    config: StreamConfig
+    stream: Stream
+    progress: Progress
+    earliest: dict[int, int]
+    context: Context
+    batch_id: int
+
+    def due(self, partition: int, first: int) -> int:
+        """The offset that must come next in `partition`, whose records begin at `first`."""
+        known = self.progress.next_offset(partition)
+        return min(first, self.earliest.get(partition, 0)) if known is None else known
+
+
+def run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
+    """Load one partition's records; yields one row of `RESULT` per chunk, a fault last."""
+    try:
+        for rows in _chunks(batches, work):
+            yield _result(rows.offsets, rows.events.num_rows, rows.quarantine.num_rows, rows.duplicates)
+    except TransientFault as fault:
+        yield _result(Range(-1, -1, -1), fault="transient", detail=str(fault))
+    except PositionFault as fault:
+        yield _result(Range(-1, -1, -1), fault="position", detail=str(fault))
+
+
+def _chunks(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[Rows]:
+    filled = _filled(batches)
+    first = next(filled, None)
+    if first is None:
+        return
+    partition, offset = int(first["partition"][0].as_py()), int(first["offset"][0].as_py())
+    due = work.due(partition, offset)
+    loader = Loader(_client(work.config.clickhouse), work.stream, work.batch_id)
+    plan = _plan(work)
+    pending: Future[Rows] | None = None
+    with ThreadPoolExecutor(1) as inserter:
+        for chunk in cut(itertools.chain((first,), filled), work.config.chunk_rows, work.progress.edges(partition)):
+            started, fresh = monotonic(), behind(chunk, due)
+            if not fresh.num_rows:
+                continue
+            rows = prepare(fresh, offsets_of(fresh), plan)
+            due = rows.offsets.last + 1
+            if pending:
+                yield pending.result()
+            pending = inserter.submit(_load, loader, rows, work, started)
+        if pending:
+            yield pending.result()
+
+
+def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if batch.num_rows:
+            yield batch.select(RECORD.names).cast(RECORD)
+
+
+def _plan(work: Work) -> Preparation:
+    config = work.config
+    classify = classifier(load_model(config.model))
+    return Preparation(work.stream, config.limits, work.context, classify, config.hash_key)
+
+
+def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:
+    loader.load(rows, work.progress.unfinished(rows.offsets), started)
+    return rows
+
+
+@functools.lru_cache(maxsize=2)
+def _client(target: ClickHouse) -> Client:
+    return connect(target)
+
+
+def _result(
+    offsets: Range, good: int = 0, quarantined: int = 0, duplicates: int = 0, fault: str = "", detail: str = ""
+) -> pa.RecordBatch:
+    values = [*offsets, good, quarantined, duplicates, fault, detail]
+    return pa.RecordBatch.from_arrays(
+        [pa.array([value], kind) for value, kind in zip(values, RESULT.types, strict=True)], schema=RESULT
+    )
