@@ -1,0 +1,7 @@
+"""What a report is about: a person's word, the source's category, or the text (see `decide`)."""
+
+from pipelines.classify.decide import Decisions, decide
+from pipelines.classify.model import Model, Prediction
+from pipelines.classify.modelfile import load_model
+
+__all__ = ["Decisions", "Model", "Prediction", "decide", "load_model"]

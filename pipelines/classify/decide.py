@@ -1,0 +1,82 @@
+"""Who decides what a report is about: a person, the source's own category, the text, or nobody yet.
+
+The layers, in this order; each row says which one decided it (`decided_by`):
+
+1. `person`     the message carries `event_type`: somebody looked.
+2. `crosswalk`  the message carries a `source_type` that a crosswalk maps to one of our types.
+3. `model`      the text model, where its confidence reaches the threshold.
+4. `fallback`   999; the model's best three stay with the row, for the review queue.
+
+The model reads only rows that reach layer 3.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipelines.classify.model import OTHER, Model, Prediction
+from schemas.crosswalks import lookup
+
+PERSON, CROSSWALK, MODEL, FALLBACK = LAYERS = ("person", "crosswalk", "model", "fallback")
+
+
+class Decisions(NamedTuple):
+    """One entry per row, in order.
+
+    event_type: uint16. confidence: float32, the probability of the type; 1 where a person or a crosswalk decided, and
+    of the model's best guess in a `fallback` row. decided_by: string, one of LAYERS. alternatives: list<uint16> and
+    alternative_confidence: list<float32>, the model's best three, best first, empty where it was not asked.
+    """
+
+    event_type: pa.Array
+    confidence: pa.Array
+    decided_by: pa.Array
+    alternatives: pa.Array
+    alternative_confidence: pa.Array
+
+
+def decide(model: Model, table: pa.Table | pa.RecordBatch, threshold: float | None = None) -> Decisions:
+    """Decide every row of a table with the columns event_type (integer, nullable), source_type (string, nullable)
+    and text (string). `threshold` replaces the model's own. Pure: equal input gives equal output.
+    """
+    person = _column(table, "event_type").cast(pa.int32())
+    crosswalk = _mapped(_column(table, "source_type"))
+    given = pc.coalesce(person, crosswalk)
+    rows = np.flatnonzero(given.is_null().to_numpy(zero_copy_only=False))
+    prediction = model.predict(_column(table, "text").take(pa.array(rows)))
+    sure = prediction.confidence >= np.float32(model.threshold if threshold is None else threshold)
+
+    codes = given.fill_null(OTHER).to_numpy(zero_copy_only=False).astype(np.uint16)
+    codes[rows] = np.where(sure, prediction.codes, OTHER)
+    confidence = np.ones(len(codes), np.float32)
+    confidence[rows] = prediction.confidence
+    layer = np.where(person.is_valid().to_numpy(zero_copy_only=False), 0, 1).astype(np.int8)
+    layer[rows] = np.where(sure, 2, 3)
+    alternatives, chances = _alternatives(len(codes), rows, prediction)
+    names = pa.DictionaryArray.from_arrays(pa.array(layer), pa.array(LAYERS)).cast(pa.string())
+    return Decisions(pa.array(codes), pa.array(confidence), names, alternatives, chances)
+
+
+def _column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
+    column = table.column(name)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _mapped(source_types: pa.Array) -> pa.Array:
+    """int32: the crosswalk's type of each source_type, null where it has none; one lookup per distinct value."""
+    coded = source_types.cast(pa.string()).dictionary_encode()
+    types = pa.array([lookup(value) for value in coded.dictionary.to_pylist()], pa.int32())
+    return types.take(coded.indices)
+
+
+def _alternatives(count: int, rows: NDArray[np.int64], prediction: Prediction) -> tuple[pa.Array, pa.Array]:
+    """Lists of three at `rows`, empty lists elsewhere."""
+    sizes = np.zeros(count, np.int32)
+    sizes[rows] = prediction.alternatives.shape[1]
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
+    codes = pa.array(prediction.alternatives.ravel().astype(np.uint16))
+    chances = pa.array(prediction.alternative_confidence.ravel())
+    return pa.ListArray.from_arrays(offsets, codes), pa.ListArray.from_arrays(offsets, chances)

@@ -1,0 +1,66 @@
+"""Which n-grams are features, and their counts for a column of texts."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.classify import kernel
+from pipelines.classify.fold import fold_table
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """Character n-grams of orders low..high and token n-grams of orders 1..words, hashed into 2**bits slots.
+
+    Character n-grams run across token limits, since Chinese is written without them; token n-grams see the limits.
+    """
+
+    low: int = 1
+    high: int = 3
+    words: int = 0
+    bits: int = 20
+
+    def plan(self) -> NDArray[np.int64]:
+        return np.array([self.low, self.high, self.words, self.bits], dtype=np.int64)
+
+
+def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes (uint8) and row limits (int64, rows + 1) of a string array; null reads as empty."""
+    if texts.type not in (pa.string(), pa.large_string()):
+        texts = texts.cast(pa.string())
+    if texts.null_count:
+        texts = texts.fill_null("")
+    width = np.int32 if texts.type == pa.string() else np.int64
+    _, limits, data = texts.buffers()
+    if len(texts) == 0 or limits is None:
+        return np.zeros(1, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    offsets = np.frombuffer(limits, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    return (np.frombuffer(data, np.uint8) if data else np.zeros(1, np.uint8)), offsets
+
+
+def chunks(texts: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return list(texts.chunks) if isinstance(texts, pa.ChunkedArray) else [texts]
+
+
+def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "csr_matrix":
+    """Occurrences of each hashed n-gram: float32 CSR of shape (rows, 2**bits)."""
+    from scipy.sparse import csr_matrix, vstack
+
+    parts = []
+    for chunk in chunks(texts):
+        data, offsets = buffers(chunk)
+        indptr = np.zeros(len(chunk) + 1, np.int64)
+        total = kernel.count_rows(data, offsets, fold_table(), ngrams.plan(), np.empty(0, np.uint32), indptr)
+        indices = np.empty(max(total, 1), np.uint32)
+        kernel.count_rows(data, offsets, fold_table(), ngrams.plan(), indices, indptr)
+        ones = np.ones(total, np.float32)
+        part = csr_matrix((ones, indices[:total].astype(np.int32), indptr), shape=(len(chunk), 1 << ngrams.bits))
+        part.sum_duplicates()
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else vstack(parts, format="csr")

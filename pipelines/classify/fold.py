@@ -1,0 +1,56 @@
+"""The character folding table: every code point of the Basic Multilingual Plane to the symbol that counts.
+
+Stated behaviour, the same in training and prediction:
+
+- full-width letters and digits become ASCII (NFKC where it yields one character), letters become lower case;
+- every decimal digit becomes `0` (a run of digits is one `0` in the kernel: house numbers and dates carry no type);
+- traditional characters become simplified ones (`traditional.txt`), so both spellings share features;
+- space and punctuation become `BREAK`: it ends a token and is not itself a feature;
+- control, format and combining marks (right-to-left marks, joiners, variation selectors, BOM) become `SKIP`: not there;
+- an invalid UTF-8 byte counts as U+FFFD; code points above U+FFFF (emoji, rare characters) stand for themselves.
+"""
+
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SKIP = 0
+BREAK = 1
+DIGIT = ord("0")
+REPLACEMENT = 0xFFFD
+_TRADITIONAL = Path(__file__).with_name("traditional.txt")
+
+
+def _fold(character: str) -> int:
+    category = unicodedata.category(character)
+    if category in ("Cc", "Cf", "Mn", "Me", "Cs"):
+        return BREAK if character in "\t\n\r\v\f\x85" else SKIP
+    if category == "Nd":
+        return DIGIT
+    if category[0] in "ZP":
+        return BREAK
+    plain = unicodedata.normalize("NFKC", character).lower()
+    symbol = plain if len(plain) == 1 and ord(plain) < 0x10000 else character
+    if unicodedata.category(symbol) == "Nd":
+        return DIGIT
+    return BREAK if unicodedata.category(symbol)[0] in "ZP" else ord(symbol)
+
+
+def simplified() -> dict[str, str]:
+    """Traditional to simplified characters, one to one; lines of `traditional.txt` are pairs, `#` starts a comment."""
+    lines = _TRADITIONAL.read_text("utf-8").splitlines()
+    return {pair[0]: pair[1] for line in lines if not line.startswith("#") for pair in line.split()}
+
+
+@lru_cache(maxsize=1)
+def fold_table() -> NDArray[np.uint16]:
+    """The table, uint16 of shape (65536,), read-only and made once per process (about 0.1 s)."""
+    table = np.array([_fold(chr(code)) for code in range(0x10000)], dtype=np.uint16)
+    table[REPLACEMENT] = REPLACEMENT
+    for traditional, simple in simplified().items():
+        table[ord(traditional)] = ord(simple)
+    table.flags.writeable = False
+    return table

@@ -1,0 +1,216 @@
+"""Compiled inner loops: UTF-8 bytes to folded symbols to hashed n-grams, then to CSR (training) or scores (prediction).
+
+`_symbols` and `_grams` are the only feature code; `count_rows` and `score_rows` both call them, so training and
+prediction cannot drift apart. Everything after the hash is integer arithmetic: scores are the same on every machine.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+from pipelines.classify.fold import BREAK, DIGIT, REPLACEMENT, SKIP
+
+F = TypeVar("F", bound=Callable[..., Any])
+MAX_COUNT = 255
+"""Occurrences of one n-gram in one text beyond this add nothing: the count shares an int32 with the row stamp."""
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_SEED = np.uint64(0x632BE59BD9B4E019)
+_WORD_SEED = np.uint64(0xD1B54A32D192ED03)
+
+
+def _compiled(function: F) -> F:
+    """Compile without the GIL, cached beside the source, else in the user's cache, else (nowhere writable) not cached."""
+    try:
+        return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
+    except RuntimeError:  # numba: "cannot cache function: no locator available"
+        return cast(F, numba.njit(nogil=True, boundscheck=False)(function))
+
+
+@_compiled
+def _code_point(data: Any, at: int, end: int) -> tuple[int, int]:
+    """The code point at `at` and its length in bytes; U+FFFD and 1 for a byte that starts no valid sequence."""
+    first = data[at]
+    if first < 0x80:
+        return int(first), 1
+    if 0xE0 <= first < 0xF0 and at + 2 < end:
+        second, third = data[at + 1], data[at + 2]
+        if second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+            code = (int(first) & 0x0F) << 12 | (int(second) & 0x3F) << 6 | (int(third) & 0x3F)
+            if code >= 0x800 and not 0xD800 <= code < 0xE000:
+                return code, 3
+    elif 0xC2 <= first < 0xE0 and at + 1 < end:
+        if data[at + 1] & 0xC0 == 0x80:
+            return (int(first) & 0x1F) << 6 | (int(data[at + 1]) & 0x3F), 2
+    elif 0xF0 <= first < 0xF5 and at + 3 < end:
+        second, third, fourth = data[at + 1], data[at + 2], data[at + 3]
+        if second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and fourth & 0xC0 == 0x80:
+            code = (int(first) & 0x07) << 18 | (int(second) & 0x3F) << 12 | (int(third) & 0x3F) << 6
+            code |= int(fourth) & 0x3F
+            if 0x10000 <= code < 0x110000:
+                return code, 4
+    return REPLACEMENT, 1
+
+
+@_compiled
+def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any) -> tuple[int, int]:
+    """Fold bytes [at, end) into `symbols`; `starts[0..tokens]` receives token limits. Returns (symbols, tokens)."""
+    size = 0
+    tokens = 0
+    starts[0] = 0
+    digit = False
+    while at < end:
+        code, width = _code_point(data, at, end)
+        at += width
+        symbol = int(fold[code]) if code < 0x10000 else code
+        if symbol == SKIP:
+            continue
+        if symbol == BREAK:
+            digit = False
+            if starts[tokens] != size:
+                tokens += 1
+                starts[tokens] = size
+            continue
+        if symbol == DIGIT:
+            if digit and starts[tokens] != size:
+                continue
+            digit = True
+        else:
+            digit = False
+        symbols[size] = symbol
+        size += 1
+    if starts[tokens] != size:
+        tokens += 1
+        starts[tokens] = size
+    return size, tokens
+
+
+@_compiled
+def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
+    """Write the hash slots of all n-grams to `out`; plan = (low, high, words, bits). Returns how many."""
+    low, high, words = plan[0], plan[1], plan[2]
+    shift = np.uint64(64 - plan[3])
+    count = 0
+    for i in range(size):
+        mixed = _SEED
+        for n in range(1, min(high, size - i) + 1):
+            mixed = (mixed ^ np.uint64(symbols[i + n - 1])) * _MIX
+            if n >= low:
+                out[count] = mixed >> shift
+                count += 1
+    if words > 0:
+        for first in range(tokens):
+            mixed = _WORD_SEED
+            for token in range(first, min(first + words, tokens)):
+                for i in range(starts[token], starts[token + 1]):
+                    mixed = (mixed ^ np.uint64(symbols[i])) * _MIX
+                mixed = (mixed ^ np.uint64(BREAK)) * _MIX
+                out[count] = mixed >> shift
+                count += 1
+    return count
+
+
+@_compiled
+def _longest(offsets: Any) -> int:
+    longest = 0
+    for row in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return longest
+
+
+@_compiled
+def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indptr: Any) -> int:
+    """Slots of every row, with repeats, into `indices`; row limits into `indptr`. Returns the total.
+
+    Call with an empty `indices` to learn the total first.
+    """
+    longest = _longest(offsets)
+    symbols = np.empty(longest + 1, np.uint32)
+    starts = np.empty(longest + 2, np.int64)
+    slots = np.empty((longest + 1) * (plan[1] + plan[2]), np.uint32)
+    total = 0
+    for row in range(offsets.shape[0] - 1):
+        size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
+        found = _grams(symbols, size, starts, tokens, plan, slots)
+        if indices.shape[0] > 0:
+            indices[total : total + found] = slots[:found]
+        total += found
+        indptr[row + 1] = total
+    return total
+
+
+@_compiled
+def _top3(scores: Any, codes: Any, top: Any) -> None:
+    """Indices of the three largest scores, best first; ties go to the smaller index."""
+    top[:] = -1
+    for column in range(codes):
+        at = 3
+        while at > 0 and (top[at - 1] < 0 or scores[column] > scores[top[at - 1]]):
+            at -= 1
+        for later in range(2, at, -1):
+            top[later] = top[later - 1]
+        if at < 3:
+            top[at] = column
+
+
+@_compiled
+def _add_up(slots: Any, found: int, lookup: Any, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
+    """total[column] += weights[lookup[slot], column] * gain, where `gains[0, k]` is what occurrence k + 1 of an
+    n-gram adds to its sub-linear term frequency, and `gains[1, k]` what it adds to the square of that (last column).
+    """
+    columns = weights.shape[1]
+    last = columns - 1
+    total[:] = 0
+    for at in range(found):
+        known = lookup[slots[at]]
+        if known < 0:
+            continue
+        count = max(seen[known] - stamp, 0)
+        if count >= MAX_COUNT:
+            continue
+        seen[known] = stamp + count + 1
+        gain = gains[0, count]
+        for column in range(columns):
+            total[column] += np.int32(weights[known, column]) * gain
+        total[last] += np.int32(weights[known, last]) * (gains[1, count] - gain)
+
+
+@_compiled
+def score_rows(
+    data: Any, offsets: Any, fold: Any, plan: Any, lookup: Any, weights: Any, gains: Any, scales: Any, bias: Any,
+    top: Any, probability: Any,
+) -> None:  # fmt: skip
+    """The three best classes of each row and their softmax probabilities, into `top` and `probability` (rows, 3).
+
+    `lookup` (2**bits,) gives the weight row of a slot, -1 where the model does not know it. `weights` (rows, classes
+    + 1) int8: the last column holds squared inverse document frequencies, so that its sum is the squared length of
+    the text's vector. `scales` (classes + 1,) turn integer sums into scores; the temperature is already in `scales`
+    and `bias`. A row without any known n-gram gets top -1 and probability 0.
+    """
+    longest = _longest(offsets)
+    symbols = np.empty(longest + 1, np.uint32)
+    starts = np.empty(longest + 2, np.int64)
+    slots = np.empty((longest + 1) * (plan[1] + plan[2]), np.uint32)
+    seen = np.zeros(weights.shape[0], np.int64)
+    classes = weights.shape[1] - 1
+    total = np.empty(classes + 1, np.int32)
+    scores = np.empty(classes, np.float32)
+    for row in range(offsets.shape[0] - 1):
+        size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
+        found = _grams(symbols, size, starts, tokens, plan, slots)
+        _add_up(slots, found, lookup, weights, gains, seen, (row + 1) << 8, total)
+        if total[classes] == 0:
+            top[row, :] = -1
+            probability[row, :] = 0
+            continue
+        length = np.float32(np.sqrt(total[classes] * scales[classes]))
+        for column in range(classes):
+            scores[column] = total[column] * scales[column] / length + bias[column]
+        _top3(scores, classes, top[row])
+        mass = np.float32(0)
+        for column in range(classes):
+            mass += np.exp(scores[column] - scores[top[row, 0]])
+        for rank in range(3):
+            probability[row, rank] = np.exp(scores[top[row, rank]] - scores[top[row, 0]]) / mass

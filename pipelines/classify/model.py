@@ -1,0 +1,114 @@
+"""A loaded model: texts in, event types and calibrated confidence out."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.classify import kernel
+from pipelines.classify.features import Ngrams, buffers, chunks
+from pipelines.classify.fold import fold_table
+
+OTHER = 999
+GAIN_UNIT = 64
+"""Fixed-point unit of an n-gram occurrence; int8 weight x 64 x 4,000 distinct n-grams stays far inside an int32."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One entry per text. `alternatives` and `alternative_confidence`, shape (rows, 3), begin with the answer.
+
+    A text without a single n-gram that the model knows (empty, null, foreign script) is 999 with confidence 0, and
+    so are its alternatives.
+    """
+
+    codes: NDArray[np.int16]
+    confidence: NDArray[np.float32]
+    alternatives: NDArray[np.int16]
+    alternative_confidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """An n-gram found in a text, and what it added to the score of the class chosen, in log-odds before softmax."""
+
+    ngram: str
+    weight: float
+
+
+def gains() -> NDArray[np.int32]:
+    """What occurrence k + 1 adds: to the term frequency 1 + ln k (row 0) and to its square (row 1), in GAIN_UNIT."""
+    frequency = np.concatenate([[0.0], 1 + np.log(np.arange(1, kernel.MAX_COUNT + 1))])
+    steps = np.stack([np.diff(frequency), np.diff(frequency**2)])
+    return np.asarray(np.rint(steps * GAIN_UNIT), np.int32)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights of one trained model; immutable, usable from several threads.
+
+    `slots` (features,) uint32 ascending: the hash slots the model knows. `weights` (features, classes + 1) int8 and
+    `scales` (classes + 1,) float32: weight = int8 x scale, the last column being squared inverse document
+    frequencies. `bias` (classes,). `temperature` divides scores before softmax. `threshold`: least confidence at
+    which the model decides. `facts`: training data fingerprint, measured scores, and what else the card shows.
+    """
+
+    version: str
+    taxonomy: str
+    codes: NDArray[np.int16]
+    ngrams: Ngrams
+    slots: NDArray[np.uint32]
+    weights: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    temperature: float
+    threshold: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _lookup(self) -> NDArray[np.int32]:
+        lookup = np.full(1 << self.ngrams.bits, -1, np.int32)
+        lookup[self.slots] = np.arange(len(self.slots), dtype=np.int32)
+        return lookup
+
+    @cached_property
+    def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scales and biases with the temperature and the fixed-point unit folded in."""
+        scales = self.scales.astype(np.float64) / GAIN_UNIT
+        scales[:-1] /= self.temperature
+        return scales.astype(np.float32), (self.bias / self.temperature).astype(np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by a loaded model, lookup table included."""
+        arrays = (self.codes, self.slots, self.weights, self.scales, self.bias, self._lookup)
+        return sum(array.nbytes for array in arrays)
+
+    def predict(self, texts: pa.Array | pa.ChunkedArray) -> Prediction:
+        """Classify a string column; deterministic, null reads as empty."""
+        parts = [self._rank(*buffers(chunk)) for chunk in chunks(texts)] or [self._rank(*buffers(pa.array([], "str")))]
+        top = np.concatenate([part[0] for part in parts])
+        confidence = np.concatenate([part[1] for part in parts])
+        codes = np.append(self.codes, np.int16(OTHER))[top]  # -1, nothing known, takes the appended 999
+        return Prediction(codes[:, 0].copy(), confidence[:, 0].copy(), codes, confidence)
+
+    def _rank(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        rows = len(offsets) - 1
+        top = np.empty((rows, 3), np.int16)
+        probability = np.empty((rows, 3), np.float32)
+        scales, bias = self._head
+        kernel.score_rows(
+            data, offsets, fold_table(), self.ngrams.plan(), self._lookup, self.weights, gains(), scales, bias,
+            top, probability,
+        )  # fmt: skip
+        return top, probability
+
+    def warm_up(self) -> "Model":
+        """Compile (or load the compiled kernel) and build the tables now rather than with the first batch."""
+        self.predict(pa.array(["预热 warm up"]))
+        return self
