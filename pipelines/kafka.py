@@ -1,0 +1,152 @@
+"""What we ask Kafka besides messages: topics, their identity, and where their partitions begin and end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, OffsetSpec
+
+from pipelines.errors import TransientFault, UserFault
+
+_DAY_MS = 86_400_000
+
+# What a retry will not cure; everything else Kafka raises passes by itself or is a service's fault.
+_PERSONS = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.KafkaConfigurationError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.InvalidReplicationFactorError,
+    kafka_errors.InvalidConfigurationError,
+    kafka_errors.PolicyViolationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedVersionError,
+)
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """How a topic is to be made. `retention_days` and `max_message_bytes` also change an existing topic."""
+
+    name: str
+    partitions: int
+    retention_days: int
+    max_message_bytes: int
+    replication: int = 1
+
+    def configs(self) -> dict[str, str]:
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_days * _DAY_MS),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+
+
+@contextmanager
+def admin(bootstrap: str, timeout: float = 15.0) -> Iterator[KafkaAdminClient]:
+    """An admin client, closed at the end; Kafka's errors come out as ours. `timeout` in seconds.
+
+    Raises:
+        TransientFault: nobody answers at `bootstrap`, or the cluster is not ready.
+        UserFault: the address, the rights or the configuration are wrong.
+    """
+    client = None
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            bootstrap_timeout_ms=int(timeout * 1000),
+            request_timeout_ms=int(timeout * 1000),
+            client_id="gridstream",
+        )
+        yield client
+    except _PERSONS as error:
+        raise UserFault(f"Kafka at {bootstrap} refuses: {_line(error)}") from error
+    except (kafka_errors.KafkaError, OSError) as error:
+        raise TransientFault(f"Kafka does not answer at {bootstrap}: {_line(error)}") from error
+    except ValueError as error:
+        raise UserFault(f"GRIDSTREAM_KAFKA must look like host:9092,host:9092, not {bootstrap!r}") from error
+    finally:
+        if client is not None:
+            client.close()
+
+
+def _line(error: BaseException) -> str:
+    """Name and meaning; the text of a broker's error repeats the whole request."""
+    meaning = getattr(error, "description", None) if isinstance(error, kafka_errors.BrokerResponseError) else error
+    return " ".join(f"{type(error).__name__} {meaning or ''}".split())[:200]
+
+
+def _describe(client: KafkaAdminClient, topic: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.describe_topics([topic])[0]
+    code = found.get("error_code", 0)
+    if code == kafka_errors.UnknownTopicOrPartitionError.errno:
+        raise UserFault(f"Kafka has no topic {topic!r}; `gridstream up` makes it")
+    if code:
+        raise kafka_errors.for_code(code)(topic)
+    return found
+
+
+def topic_id(bootstrap: str, topic: str) -> str:
+    """The topic's UUID (KIP-516) in 36 characters, where Kafka's own tools write base64: a topic deleted and made again has another one.
+
+    Raises:
+        UserFault: there is no such topic, or the broker is older than 2.8 and has no topic ids.
+        TransientFault: Kafka does not answer.
+    """
+    with admin(bootstrap) as client:
+        found = _describe(client, topic).get("topic_id")
+    if not found or UUID(str(found)).int == 0:
+        raise UserFault(f"Kafka at {bootstrap} gives topics no id; a broker of version 2.8 or newer is needed")
+    return str(found)
+
+
+def partitions(bootstrap: str, topic: str) -> tuple[int, ...]:
+    """Partition numbers of `topic`, ascending. Raises as `topic_id` does."""
+    with admin(bootstrap) as client:
+        return _partitions(client, topic)
+
+
+def _partitions(client: KafkaAdminClient, topic: str) -> tuple[int, ...]:
+    return tuple(sorted(p["partition_index"] for p in _describe(client, topic)["partitions"]))
+
+
+def beginning_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """First offset still kept, by partition. Raises as `topic_id` does."""
+    return _offsets(bootstrap, topic, OffsetSpec.EARLIEST)
+
+
+def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """Offset the next message will get, by partition. Raises as `topic_id` does."""
+    return _offsets(bootstrap, topic, OffsetSpec.LATEST)
+
+
+def _offsets(bootstrap: str, topic: str, spec: OffsetSpec) -> dict[int, int]:
+    with admin(bootstrap) as client:
+        wanted = {TopicPartition(topic, number): spec for number in _partitions(client, topic)}
+        found = client.list_partition_offsets(wanted)
+        return {place.partition: int(at.offset) for place, at in sorted(found.items())}
+
+
+def ensure_topic(bootstrap: str, spec: TopicSpec) -> bool:
+    """Make the topic if it is missing (True), or bring its retention and message size up to date (False).
+
+    The number of partitions of an existing topic is left alone: more would send a grid's later
+    messages elsewhere.
+    """
+    with admin(bootstrap) as client:
+        if spec.name in client.list_topics():
+            client.alter_configs([ConfigResource("topic", spec.name, configs=spec.configs())])
+            return False
+        options = {
+            "num_partitions": spec.partitions,
+            "replication_factor": spec.replication,
+            "configs": spec.configs(),
+        }
+        try:
+            client.create_topics({spec.name: options}, wait_for_metadata=True)
+        except kafka_errors.TopicAlreadyExistsError:
+            return False
+        return True
