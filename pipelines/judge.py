@@ -115,9 +115,9 @@ class Judged(NamedTuple):
 def _grid_not_valid(facts: Facts) -> Mask:
     grids = facts.context.grids
     if not len(grids.codes):
-        return np.zeros(len(facts.day), bool)
-    outside = (facts.day < grids.valid_from[facts.grid]) | (facts.day >= grids.valid_to[facts.grid])
-    return np.asarray(facts.grid_known & outside)
+        return np.zeros(len(facts.day), np.bool_)
+    outside: Mask = (facts.day < grids.valid_from[facts.grid]) | (facts.day >= grids.valid_to[facts.grid])
+    return facts.grid_known & outside
 
 
 def _unknown_type(facts: Facts) -> Mask:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from pipelines import ledger
 from pipelines.clickhouse import is_transient
@@ -91,27 +91,26 @@ class Loader:
 
     def _missing(self, rows: Rows) -> pa.Table:
         """The rows that an earlier try did not leave in `events`."""
-        present = self._try(lambda: self.client.query_arrow(_query("present_offsets.sql"), self._scope(rows.offsets)))
+        scope = self._scope(rows.offsets)
+        present: pa.Table = self._try(lambda: self.client.query_arrow(_query("present_offsets.sql"), scope))
         there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
         return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
 
     def _heal(self, offsets: Range) -> None:
         """Derive again what the views may have missed when the server died between two parts."""
-        for name in _HEALS:
-            self._try(lambda name=name: self.client.command(_query(name), self._scope(offsets)))  # type: ignore[misc]
+        for query in map(_query, _HEALS):
+            self._try(functools.partial(self.client.command, query, self._scope(offsets)))
 
     def _scope(self, offsets: Range) -> dict[str, Any]:
         return {"topic_id": self.stream.topic_id, **offsets._asdict()}
 
-    @staticmethod
-    @retry(
-        retry=retry_if_exception(is_transient),
-        stop=stop_after_delay(PATIENCE),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        reraise=True,
-    )
-    def _try(work: Callable[[], T]) -> T:
-        return work()
+    def _try(self, work: Callable[[], T]) -> T:
+        return Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_delay(PATIENCE),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            reraise=True,
+        )(work)
 
 
 @functools.cache

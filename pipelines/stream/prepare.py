@@ -1,7 +1,6 @@
 """One chunk of records to rows of `events` and `quarantine`: decode, judge, drop resends, classify. Pure."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.classify.decide import Decision, decide
+from pipelines.classify import Model, decide
 from pipelines.decode import Limits, decode
 from pipelines.judge import Context, judge
 from pipelines.ledger import Range, Stream
@@ -19,6 +18,11 @@ from pipelines.rejects import quarantine_row
 from schemas.event_types import event_types
 
 _STAMP = pa.timestamp("ms", "UTC")
+# Columns of `events` that a judged row already has under the same name.
+AS_THEY_ARE = (
+    *("day", "city_code", "county_code", "town_code", "grid_code", "event_id", "report_id", "status", "reported_at"),
+    *("updated_at", "source", "lon", "lat", "severity", "satisfaction", "schema_version"),
+)
 QUARANTINE_FROM_BYTES = pa.schema(
     [
         ("event_id", pa.string()),
@@ -40,7 +44,7 @@ class Preparation:
     stream: Stream
     limits: Limits
     context: Context
-    classify: Callable[..., Decision]
+    model: Model
     hash_key: bytes
 
 
@@ -69,32 +73,33 @@ def _without_resends(good: pa.Table) -> pa.Table:
 
 
 def _events(good: pa.Table, plan: Preparation) -> pa.Table:
-    text = mask_column(good["text"])
-    decision = plan.classify(good["event_type"], good["source_type"], text)
     hasher = reporter_hasher(plan.hash_key)
-    columns: dict[str, Any] = {
-        name: good[name] for name in ("day", "city_code", "county_code", "town_code", "grid_code")
-    }
-    columns |= {name: good[name] for name in ("event_id", "report_id", "status", "reported_at", "updated_at", "source")}
+    text = mask_column(good["text"])
+    columns: dict[str, Any] = {name: good[name] for name in AS_THEY_ARE}
     columns |= {
-        "due_at": _due(good, decision.event_type),
-        "source_type": mask_column(_blank(good["source_type"])),
-        "event_type": pa.array(decision.event_type, pa.uint16()),
-        "decided_by": decision.decided_by,
-        "confidence": pa.array(decision.confidence, pa.float32()),
-        "model_version": decision.model_version,
         "text": text,
-        "handler": mask_column(_blank(good["handler"])),
+        "source_type": mask_column(pc.fill_null(good["source_type"], "")),
+        "handler": mask_column(pc.fill_null(good["handler"], "")),
         "reporter_hash": pa.array([hasher(who) for who in good["reporter"].to_pylist()], pa.string()),
         "extra": mask_column(good["extra"]),
     }
-    columns |= {name: good[name] for name in ("lon", "lat", "severity", "satisfaction", "schema_version")}
-    return pa.table(columns | _position(good, plan.stream))
+    return pa.table(columns | _decided(good, text, plan.model) | _position(good, plan.stream))
 
 
-def _due(good: pa.Table, event_type: Any) -> pa.Array:
+def _decided(good: pa.Table, text: pa.Array, model: Model) -> dict[str, Any]:
+    asked = {"event_type": good["event_type"], "source_type": good["source_type"], "text": text}
+    decided = decide(model, pa.table(asked))
+    by_text = pc.is_in(decided.decided_by, pa.array(["model", "fallback"]))
+    return {
+        **decided._asdict(),
+        "model_version": pc.if_else(by_text, model.version, ""),
+        "due_at": _due(good, decided.event_type),
+    }
+
+
+def _due(good: pa.Table, event_type: pa.Array) -> pa.ChunkedArray:
     """The message's own limit, else the type's handling limit after `reported_at`."""
-    limits = pa.array(_limits_ms()[event_type], pa.duration("ms"))
+    limits = pa.array(_limits_ms()[event_type.to_numpy()], pa.duration("ms"))
     return pc.coalesce(good["due_at"], pc.add(good["reported_at"], limits))
 
 
@@ -104,10 +109,6 @@ def _limits_ms() -> Any:
     for kind in event_types():
         table[kind.code] = kind.limit_hours * 3_600_000
     return table
-
-
-def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.fill_null(column, "")
 
 
 def _position(rows: pa.Table, stream: Stream) -> dict[str, Any]:
@@ -129,8 +130,3 @@ def _quarantine(rejects: pa.Table, plan: Preparation) -> pa.Table:
     columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
     columns |= dict(zip(from_bytes.column_names, from_bytes.columns, strict=True))
     return pa.table(columns | _position(rejects, plan.stream))
-
-
-def classifier(model: Any) -> Callable[..., Decision]:
-    """`decide` with its model, as `Preparation.classify` wants it."""
-    return functools.partial(decide, model)

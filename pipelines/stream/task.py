@@ -24,7 +24,7 @@ from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Loader, Rows
 from pipelines.stream.chunks import behind, cut, offsets_of
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.prepare import Preparation, classifier, prepare
+from pipelines.stream.prepare import Preparation, prepare
 
 # One row a chunk. `fault` is '' or 'transient' or 'position'; then `detail` says what.
 RESULT = pa.schema(
@@ -106,8 +106,7 @@ def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _plan(work: Work) -> Preparation:
     config = work.config
-    classify = classifier(load_model(config.model))
-    return Preparation(work.stream, config.limits, work.context, classify, config.hash_key)
+    return Preparation(work.stream, config.limits, work.context, load_model(config.model), config.hash_key)
 
 
 def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:

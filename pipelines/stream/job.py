@@ -1,0 +1,209 @@
+"""The stream's driver: starts the query, feeds each micro-batch to the tasks, and decides what a fault means.
+
+A service that is down: the same micro-batch is tried again, for ever, with a growing pause; Kafka
+holds what arrives meanwhile. A wrong position: stop, say why, and do not come back by ourselves
+(exit code `POSITION_EXIT`, which the supervisor leaves alone).
+"""
+
+import functools
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from pipelines import kafka, ledger
+from pipelines.clickhouse import connect, is_transient
+from pipelines.errors import GridstreamError, PositionFault, TransientFault
+from pipelines.judge import Context, utc_now
+from pipelines.ledger import Progress, Stream
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.registry import RegistryReader
+from pipelines.stream.session import EARLIEST, records, start_session
+from pipelines.stream.state import Condition, write_state
+from pipelines.stream.task import RESULT_DDL, Work, run
+from schemas.event_types import event_types
+
+log = logging.getLogger("gridstream.stream")
+T = TypeVar("T")
+
+POSITION_EXIT = 3  # exit code of a stream that must not be restarted before a person looked
+_LONGEST_PAUSE = 30.0  # seconds between two tries while a service is down
+# Spark's error classes for offsets that Kafka no longer has; decided by class, not by text.
+_LOST_DATA = ("KAFKA_DATA_LOSS", "UNEXPECTED_KAFKA")
+
+
+class StreamJob:
+    """One stream process from start to end; `stop()` (or SIGTERM, SIGINT) ends it between two batches."""
+
+    def __init__(self, config: StreamConfig) -> None:
+        self._config = config
+        self._stopping = threading.Event()
+        self._fault: GridstreamError | None = None
+        self._registry = RegistryReader()
+        self._partitions = 1
+
+    def stop(self, *_: object) -> None:
+        """Ask the stream to end; what is being loaded is finished or safely repeated next time."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Stream until stopped.
+
+        Raises:
+            PositionFault: see the module; `Fenced` when a newer process took over.
+            UserFault: the settings are wrong, or the topic or the registry is missing.
+        """
+        self._say("starting")
+        try:
+            session = start_session(self._config)
+            # PySpark installs its own handler when the session starts: ours come after it.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self.stop)
+            self._persist(functools.partial(self._query, session))
+            session.stop()
+        except GridstreamError as fault:
+            if not self._stopping.is_set():
+                self._say("failed", str(fault))
+                raise
+        self._say("stopped")
+
+    def _query(self, session: SparkSession) -> None:
+        """Run the query until it ends; a fault of a service is raised as `TransientFault`."""
+        stream, progress = self._take_over()
+        frame = records(session, self._config, self._starting(progress))
+        query = (
+            frame.writeStream.queryName("gridstream")
+            .foreachBatch(functools.partial(self._batch, stream))
+            .option("checkpointLocation", f"{self._config.checkpoint}/{stream.topic_id}")
+            .trigger(processingTime=f"{int(self._config.trigger_seconds * 1000)} milliseconds")
+            .start()
+        )
+        self._say("running")
+        try:
+            self._await(query)
+        except StreamingQueryException as error:
+            raise self._fault_of(error) from error
+
+    def _await(self, query: StreamingQuery) -> None:
+        while not self._stopping.is_set():
+            if query.awaitTermination(1):
+                return
+        query.stop()
+
+    def _fault_of(self, error: PySparkException) -> GridstreamError:
+        if self._fault is not None:
+            return self._fault
+        condition = error.getCondition() or ""
+        if any(name in f"{condition} {error}" for name in _LOST_DATA):
+            return PositionFault(f"Kafka no longer has the offsets that come next: {_line(error)}")
+        return TransientFault(f"the query ended: {_line(error)}")
+
+    def _take_over(self) -> tuple[Stream, Progress]:
+        topic_id = kafka.topic_id(self._config.kafka_bootstrap, self._config.topic)
+        stream = ledger.acquire(self._client, self._config.topic, topic_id)
+        return stream, ledger.progress(self._client, stream)
+
+    def _starting(self, progress: Progress) -> dict[int, int]:
+        """Where to begin when there is no checkpoint: right behind the ledger."""
+        known = kafka.partitions(self._config.kafka_bootstrap, self._config.topic)
+        return {n: progress.high_water[n] + 1 if n in progress.high_water else EARLIEST for n in known}
+
+    def _batch(self, stream: Stream, frame: DataFrame, batch_id: int) -> None:
+        """Called by Spark for each micro-batch; returns only when all of it is loaded."""
+        started = monotonic()
+        try:
+            rows = self._persist(functools.partial(self._load, stream, frame, batch_id))
+        except GridstreamError as fault:
+            self._fault = fault
+            raise
+        seconds = round(monotonic() - started, 3)
+        log.info("batch %d: %d messages in %.2f s", batch_id, rows, seconds)
+        self._say("running", batch_id=batch_id, rows=rows, seconds=seconds)
+
+    def _load(self, stream: Stream, frame: DataFrame, batch_id: int) -> int:
+        ledger.still_mine(self._client, stream)
+        work = self._work(stream, batch_id)
+        results = frame.mapInArrow(functools.partial(_run, work=work), RESULT_DDL).collect()
+        _raise_faults(results)
+        return sum(row.last_offset - row.first_offset + 1 for row in results)
+
+    def _work(self, stream: Stream, batch_id: int) -> Work:
+        progress = ledger.progress(self._client, stream)
+        context = Context(self._registry.current(self._client), _known_types(), utc_now())
+        return Work(self._config, stream, progress, self._earliest(progress), context, batch_id)
+
+    def _earliest(self, progress: Progress) -> dict[int, int]:
+        """Only a partition that the ledger does not know needs Kafka's word on where it begins."""
+        if len(progress.high_water) >= self._partitions:
+            return {}
+        found = kafka.beginning_offsets(self._config.kafka_bootstrap, self._config.topic)
+        self._partitions = len(found)
+        return found
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return connect(self._config.clickhouse)
+
+    def _persist(self, work: Callable[[], T]) -> T:
+        """Do `work`, again and again while a service is down, until the stream is told to stop."""
+        tries = Retrying(
+            retry=retry_if_exception_type(TransientFault),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+            stop=stop_when_event_set(self._stopping),
+            sleep=sleep_using_event(self._stopping),
+            before_sleep=self._waiting,
+            reraise=True,
+        )
+        return tries(_with_faults_named(work))
+
+    def _waiting(self, attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        log.warning("waiting, try %d: %s", attempt.attempt_number, error)
+        self._say("waiting", f"{error} (try {attempt.attempt_number}; goes on by itself)")
+
+    def _say(self, condition: Condition, reason: str = "", **figures: Any) -> None:
+        write_state(self._config.state_file, condition=condition, reason=reason, pid=os.getpid(), **figures)
+
+
+def _known_types() -> frozenset[int]:
+    return frozenset(kind.code for kind in event_types())
+
+
+def _run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
+    return run(batches, work)
+
+
+def _with_faults_named(work: Callable[[], T]) -> Callable[[], T]:
+    def named() -> T:
+        try:
+            return work()
+        except GridstreamError:
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise TransientFault(_line(error)) from error
+            raise
+
+    return named
+
+
+def _raise_faults(results: Iterable[Any]) -> None:
+    """Position faults first: they outweigh a service that is down."""
+    faults = sorted((row.fault, row.detail) for row in results if row.fault)
+    for kind, detail in faults:
+        raise PositionFault(detail) if kind == "position" else TransientFault(detail)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,34 @@
+"""The registry and the taxonomy as the stream sees them: read from ClickHouse, read again when changed."""
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.errors import UserFault
+from pipelines.judge import GridIndex, GridRow
+
+_VERSION = "SELECT toString(max(loaded_at)), count() FROM grids"
+_GRIDS = """
+SELECT g.grid_code, g.town_code, g.county_code, g.city_code, c.timezone, g.valid_from, g.valid_to
+FROM grids AS g FINAL INNER JOIN cities AS c FINAL ON g.city_code = c.city_code"""
+
+
+class RegistryReader:
+    """Keeps the newest `GridIndex`; `current` asks ClickHouse only whether it changed."""
+
+    def __init__(self) -> None:
+        self._version: tuple[str, int] | None = None
+        self._index = GridIndex.of(())
+
+    def current(self, client: Client) -> GridIndex:
+        """The registry as it is now.
+
+        Raises:
+            UserFault: the registry is empty, so every report would be refused.
+        """
+        newest = client.query(_VERSION).result_rows[0]
+        version = (str(newest[0]), int(newest[1]))
+        if not version[1]:
+            raise UserFault("the registry of grids is empty: run `gridstream migrate` first")
+        if version != self._version:
+            self._index = GridIndex.of(GridRow(*row) for row in client.query(_GRIDS).result_rows)
+            self._version = version
+        return self._index
