@@ -90,7 +90,9 @@ def _describe(client: KafkaAdminClient, topic: str) -> dict[str, Any]:
 
 
 def topic_id(bootstrap: str, topic: str) -> str:
-    """The topic's UUID (KIP-516) in 36 characters, where Kafka's own tools write base64: a topic deleted and made again has another one.
+    """The topic's UUID (KIP-516) in 36 characters (Kafka's own tools write it in base64).
+
+    A topic deleted and made again has another one.
 
     Raises:
         UserFault: there is no such topic, or the broker is older than 2.8 and has no topic ids.

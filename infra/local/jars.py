@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from infra.local.java import Java
+from infra.local.truststore import write_truststore
 from pipelines.errors import UserFault
 
 Progress = Callable[[str], None]
@@ -109,7 +110,8 @@ def _ivy(
     bundle: Bundle, scratch: Path, java: Java, ivy_settings: Path | None, log: Callable[[str], object]
 ) -> Iterator[tuple[int, str]]:
     """Run Ivy in `scratch`; yields how many jars are there, and what was found or fetched just now."""
-    command: list[Path | str] = [java.executable, *_proxy(), "-cp", _ivy_jar(), "org.apache.ivy.Main"]
+    trust = write_truststore(scratch / "trust.jks") if java.bundled else []
+    command: list[Path | str] = [java.executable, *trust, *_proxy(), "-cp", _ivy_jar(), "org.apache.ivy.Main"]
     command += ["-ivy", bundle.ivy_file, "-confs", "default", "-cache", "ivy"]
     command += ["-retrieve", "jars/[artifact]-[revision].[ext]"]  # relative: brackets in a path would be read
     command += ["-settings", ivy_settings] if ivy_settings else []

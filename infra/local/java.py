@@ -29,6 +29,7 @@ class Java:
 
     home: Path
     version: str
+    bundled: bool = False  # the one in the wheel
 
     @property
     def executable(self) -> Path:
@@ -49,7 +50,7 @@ def find_java(cache: Path) -> Java:
     version = _probe(home / "bin" / "java")
     if version is None:
         raise UserFault(f"no Java {MINIMUM} or newer runs here; install one and set JAVA_HOME to it")
-    return Java(home, version)
+    return Java(home, version, bundled=True)
 
 
 def _installed() -> Iterator[Path]:
