@@ -1,0 +1,83 @@
+"""The present: messages about events that happen now, at a given rate, until somebody says stop."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
+from pipelines.sources.simulator.manifest import Sent
+from pipelines.sources.simulator.model import CityModel, key_of, seeded
+from pipelines.sources.simulator.plan import ROW, Disorder, Rows, births, disturb, lives, now_ms
+from pipelines.sources.simulator.render import Renderer
+from pipelines.sources.simulator.texts import texts
+
+TICK = 0.25  # seconds
+_SOON_MS = 24 * 3_600_000  # longer than any live run keeps a report in mind
+_TIMES = ("sent", "updated", "reported", "due")
+
+
+@dataclass
+class Live:
+    """A city at `rate` messages per second for `seconds` (None: until `stop` is set).
+
+    The feed is what tapping a running city gives: each report is met at a random step of its life, so
+    most began before now; its later steps follow when their time comes. Ids hold the start of the run,
+    so they never meet a backfill's or another run's.
+    """
+
+    model: CityModel
+    rate: float
+    seconds: float | None
+    stop: Event
+    disorder: Disorder = Disorder()
+
+    def __post_init__(self) -> None:
+        self._renderer = Renderer(self.model, texts(self.model.seed))
+        self._name = ("live", self.model.seed, self.model.code, time.time_ns())
+        self._rng, self._waiting, self._ticks = seeded(*self._name), np.zeros(0, ROW), 0
+
+    def ticks(self) -> Iterator[list[Sent]]:
+        """The messages of each quarter of a second, in real time; a late tick catches up."""
+        start, given = time.monotonic(), 0.0
+        while not self.stop.is_set() and (self.seconds is None or time.monotonic() - start < self.seconds):
+            passed = time.monotonic() - start
+            due = int(self.rate * passed - given)
+            given += due
+            if due:
+                yield list(self._renderer.render(self._next(due)))
+            self.stop.wait(max(0.0, TICK - (time.monotonic() - start - passed)))
+
+    def _next(self, count: int) -> Rows:
+        now = now_ms()
+        is_due = self._waiting["sent"] <= now
+        due, self._waiting = (
+            self._waiting[is_due][:count],
+            np.concatenate([self._waiting[is_due][count:], self._waiting[~is_due]]),
+        )
+        fresh = self._fresh(count - len(due), now)
+        self._waiting = np.concatenate([self._waiting, fresh[(fresh["sent"] > now) & (fresh["sent"] < now + _SOON_MS)]])
+        return np.concatenate([due, fresh[fresh["sent"] <= now]])[:count]
+
+    def _fresh(self, count: int, now: int) -> Rows:
+        """Reports that are met now: moved in time so that one of their messages is sent at `now`."""
+        model, rng = self.model, self._rng
+        if count <= 0:
+            return np.zeros(0, ROW)
+        key = key_of(*self._name, self._ticks)
+        rows = lives(model, rng, births(model, rng, np.zeros(count, np.int64)), key)
+        rows = disturb(rows, rng, self.disorder, len(BAD_KINDS), key)
+        rows["origin"] = len(self._renderer.prefixes)
+        self._renderer.prefixes.append(f"live-{model.code}-{self._name[3]}-{self._ticks}-")
+        self._ticks += 1
+        pick = rng.random(len(rows))
+        order = np.lexsort((pick, rows["number"]))
+        met = order[np.searchsorted(rows["number"][order], np.arange(count))]  # one message of each report
+        shift = now - rows["sent"][met]
+        has_due = rows["due"] != 0
+        for name in _TIMES:
+            rows[name] += shift[rows["number"]]
+        rows["due"] *= has_due
+        return rows[rows["sent"] >= now]

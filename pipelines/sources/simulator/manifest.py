@@ -1,0 +1,223 @@
+"""The manifest: exactly what was sent, written down so that a crash loses nothing that Kafka has.
+
+JSON lines. The first is the run; then, block by block, one line per message *before* it is sent and one
+line `{"acked": first seq, "partitions": [...], "offsets": [...]}` after Kafka acknowledged the block. A
+message without an acknowledgement may or may not be in the topic. What follows from it is computed here
+from the contract's rules alone, sharing no code with the stream, so that a test can compare the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from pipelines.errors import UserFault
+
+VERSION = 1
+_encode = msgspec.json.encode
+
+
+class Sent(Struct, gc=False, omit_defaults=True):
+    """One message and the truth about it. `kind`: good, duplicate, late, correction or bad:<reason>, with
+    the `way` it is bad; `type`: what it is really about; `person`: the type a person set; `personal`:
+    planted personal data as (kind, value). `value` is not written to the manifest."""
+
+    kind: str
+    event_id: str | None
+    report_id: str
+    grid: str
+    status: str
+    updated_at: str
+    type: int
+    value: bytes | None = None
+    source_type: str | None = None
+    person: int | None = None
+    way: str | None = None
+    personal: tuple[tuple[str, str], ...] = ()
+
+
+class Noted(Sent, gc=False, omit_defaults=True):
+    """A message as read back: its number in the run, and where it stands if Kafka acknowledged it."""
+
+    seq: int = 0
+    partition: int | None = None
+    offset: int | None = None
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.offset is not None
+
+    @property
+    def good(self) -> bool:
+        return not self.kind.startswith("bad:")
+
+    @property
+    def moment(self) -> datetime:
+        """`updated_at` in UTC."""
+        return datetime.fromisoformat(self.updated_at).astimezone(UTC)
+
+
+class ManifestWriter:
+    """Appends to a new file; `summary` counts what was acknowledged."""
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        """Raises UserFault where the file exists already or cannot be made."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream: BinaryIO = path.open("xb")
+        except FileExistsError as error:
+            raise UserFault(f"清单已存在 manifest exists already: {path}; name another one with --manifest") from error
+        except OSError as error:
+            raise UserFault(f"清单无法写入 manifest cannot be written: {path}: {error.strerror}") from error
+        self.path, self._next = path, 0
+        self._write([_encode({"manifest": VERSION, "run": run})])
+
+    def intend(self, block: Sequence[Sent]) -> None:
+        """Notes a block that is about to be sent."""
+        lines = []
+        for seq, sent in enumerate(block, self._next):
+            value, sent.value = sent.value, None
+            lines.append(b'{"seq":%d,%s' % (seq, _encode(sent)[1:]))
+            sent.value = value
+        self._write(lines)
+
+    def acknowledge(self, places: Sequence[tuple[int, int]]) -> None:
+        """Notes where the block stands in Kafka, in its order."""
+        ack = {"acked": self._next, "partitions": [p for p, _ in places], "offsets": [o for _, o in places]}
+        self._write([_encode(ack)])
+        self._next += len(places)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _write(self, lines: Iterable[bytes]) -> None:
+        self._stream.write(b"\n".join([*lines, b""]))
+        self._stream.flush()
+
+
+class ReportState(Struct, frozen=True):
+    """How a report must look when everything sent is loaded. `type`: what it is really about; `decided`:
+    the type that a person or the own code decides, None where the classifier has to."""
+
+    report_id: str
+    status: str
+    grid: str
+    updated_at: datetime
+    event_id: str
+    type: int
+    decided: int | None
+    messages: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest read back."""
+
+    run: dict[str, Any]
+    messages: tuple[Noted, ...]
+
+    @property
+    def unacknowledged(self) -> tuple[Noted, ...]:
+        """Messages of a run that broke off; each may or may not be in the topic."""
+        return tuple(noted for noted in self.messages if not noted.acknowledged)
+
+    def expected_events(self) -> dict[str, Noted]:
+        """The accepted messages by event_id, resends once."""
+        return {str(noted.event_id): noted for noted in self._acknowledged() if noted.good}
+
+    def expected_reports(self) -> dict[str, ReportState]:
+        """The final state of each report: the largest (updated_at, event_id) wins."""
+        by_report: dict[str, list[Noted]] = {}
+        for noted in self.expected_events().values():
+            by_report.setdefault(noted.report_id, []).append(noted)
+        return {name: _final(found) for name, found in by_report.items()}
+
+    def expected_quarantine_by_reason(self) -> Counter[str]:
+        """How many messages must be in quarantine, by reason."""
+        return Counter(noted.kind.removeprefix("bad:") for noted in self._acknowledged() if not noted.good)
+
+    def personal_values(self) -> dict[str, set[str]]:
+        """Every planted value by kind: none but names may be found in any store."""
+        found: dict[str, set[str]] = {}
+        for noted in self._acknowledged():
+            for kind, value in noted.personal:
+                found.setdefault(kind, set()).add(value)
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """Counts: by kind, distinct events and reports, quarantine by reason, personal data by kind."""
+        acknowledged = list(self._acknowledged())
+        return {
+            "run": self.run,
+            "messages": len(acknowledged),
+            "unacknowledged": len(self.messages) - len(acknowledged),
+            "kinds": dict(sorted(Counter(noted.kind.split(":")[0] for noted in acknowledged).items())),
+            "events": len(self.expected_events()),
+            "reports": len(self.expected_reports()),
+            "quarantine": dict(sorted(self.expected_quarantine_by_reason().items())),
+            "personal": dict(sorted(Counter(kind for noted in acknowledged for kind, _ in noted.personal).items())),
+            "partitions": dict(sorted(Counter(str(noted.partition) for noted in acknowledged).items())),
+        }
+
+    def _acknowledged(self) -> Iterable[Noted]:
+        return (noted for noted in self.messages if noted.acknowledged)
+
+
+def _final(messages: list[Noted]) -> ReportState:
+    last = max(messages, key=lambda noted: (noted.moment, int(str(noted.event_id).replace("-", ""), 16)))
+    own = int(last.source_type.removeprefix("sim/")) if last.source_type else None
+    return ReportState(
+        report_id=last.report_id,
+        status=last.status,
+        grid=last.grid,
+        updated_at=last.moment,
+        event_id=str(last.event_id),
+        type=last.type,
+        decided=last.person or own,
+        messages=len(messages),
+    )
+
+
+class _Ack(Struct):
+    acked: int
+    partitions: list[int]
+    offsets: list[int]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a manifest; a last line cut off by a crash is left out.
+
+    Raises:
+        UserFault: missing, or not a manifest of this version.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise UserFault(f"清单无法读取 manifest cannot be read: {path}: {error.strerror}") from error
+    try:
+        head = msgspec.json.decode(lines[0] if lines else b"")
+        run = head["run"] if head["manifest"] == VERSION else None
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise UserFault(f"不是清单 not a manifest: {path}") from error
+    if run is None:
+        raise UserFault(f"清单版本不符 manifest of another version: {path}")
+    return Manifest(run, _joined(lines[1:]))
+
+
+def _joined(lines: Iterable[bytes]) -> tuple[Noted, ...]:
+    note, ack = msgspec.json.Decoder(Noted).decode, msgspec.json.Decoder(_Ack).decode
+    messages: list[Noted] = []
+    for line in lines:
+        if not line.startswith(b'{"acked"'):
+            messages.append(note(line))
+            continue
+        found = ack(line)
+        block = messages[found.acked : found.acked + len(found.offsets)]
+        for noted, partition, offset in zip(block, found.partitions, found.offsets, strict=True):
+            noted.partition, noted.offset = partition, offset
+    return tuple(messages)

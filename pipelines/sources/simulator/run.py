@@ -1,0 +1,56 @@
+"""From a simulated city into Kafka, block by block, with the manifest written on the way."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pipelines.sources.publish import Publisher
+from pipelines.sources.simulator.manifest import ManifestWriter, Sent
+
+BLOCK = 10_000  # messages between two flushes
+
+
+@dataclass
+class Tally:
+    """What was acknowledged so far: by kind, and per partition."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    partitions: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def messages(self) -> int:
+        return sum(self.kinds.values())
+
+
+def blocks(messages: Iterable[Sent], size: int = BLOCK) -> Iterator[list[Sent]]:
+    """The messages in lists of `size`."""
+    stream = iter(messages)
+    while block := list(islice(stream, size)):
+        yield block
+
+
+def send(
+    parts: Iterable[list[Sent]],
+    publisher: Publisher,
+    manifest: ManifestWriter | None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Tally:
+    """Sends list after list; each is in the manifest before it is sent and acknowledged after.
+
+    Raises:
+        TransientFault: Kafka did not acknowledge in time.
+    """
+    tally = Tally()
+    for part in parts:
+        if manifest:
+            manifest.intend(part)
+        for sent in part:
+            publisher.send(sent.value, sent.grid.encode())
+        places = publisher.flush()
+        if manifest:
+            manifest.acknowledge(places)
+        tally.kinds.update(sent.kind for sent in part)
+        tally.partitions.update(place.partition for place in places)
+        advance(len(part))
+    return tally

@@ -1,0 +1,127 @@
+"""Crosswalks: what a source's own categories mean in our 33 types.
+
+A message carries its source's category as `source_type` = "<system>/<main>" or "<system>/<main>/<sub>",
+at most 64 characters. Adding a source's categories is one YAML file in this folder.
+"""
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.event_types import event_types
+
+FOLDER = Path(__file__).parent
+MAX_SOURCE_TYPE = 64  # contract v1, field source_type
+
+_Type = Annotated[int, Meta(ge=100, le=999)]
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE_TYPE, pattern="^[^/]+$")]
+
+
+class _Main(Struct, frozen=True, forbid_unknown_fields=True):
+    to: _Type
+    sub: dict[_Name, _Type] = {}
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    system: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{1,15}$")]
+    zh: str
+    en: str
+    unmapped: _Type | Literal["model"]
+    types: dict[_Name, _Main] = {}
+    identity: bool = False
+
+
+class Crosswalk(Struct, frozen=True):
+    """One system's categories. `unmapped`: the type of a category that is not listed; None leaves it
+    to the classifier. `types`: whole source_type strings to codes."""
+
+    system: str
+    zh: str
+    en: str
+    unmapped: int | None
+    types: dict[str, int]
+
+    def knows(self, source_type: str) -> bool:
+        """Whether the category, or the main category above it, is listed."""
+        return self._listed(source_type) is not None
+
+    def map(self, source_type: str) -> int | None:
+        """The type of a category: the sub-category's, else the main one's, else `unmapped`."""
+        listed = self._listed(source_type)
+        return self.unmapped if listed is None else listed
+
+    def _listed(self, source_type: str) -> int | None:
+        main = "/".join(source_type.split("/")[:2])
+        return self.types.get(source_type, self.types.get(main))
+
+
+@cache
+def crosswalks() -> Mapping[str, Crosswalk]:
+    """All crosswalks by system."""
+    return {found.system: found for found in map(_load, sorted(FOLDER.glob("*.yaml")))}
+
+
+def crosswalk(system: str) -> Crosswalk:
+    """The crosswalk of one system.
+
+    Raises:
+        KeyError: no file is for this system.
+    """
+    return crosswalks()[system]
+
+
+@cache
+def map_all() -> dict[str, int]:
+    """Every listed source_type, of every system, with its type."""
+    return {name: code for found in crosswalks().values() for name, code in found.types.items()}
+
+
+@lru_cache(maxsize=65_536)
+def lookup(source_type: str) -> int | None:
+    """What a crosswalk decides for `source_type`; None where the classifier has to decide: another
+    system's category, or one that its crosswalk leaves to the classifier."""
+    found = crosswalks().get(source_type.split("/", 1)[0]) if "/" in source_type else None
+    return found.map(source_type) if found else None
+
+
+def source_type_of(system: str, main: str, sub: str = "") -> str:
+    """The contract's source_type for a category. A sub-category that would not fit is left out."""
+    whole = f"{system}/{main}/{sub}" if sub else f"{system}/{main}"
+    return whole if len(whole) <= MAX_SOURCE_TYPE else f"{system}/{main}"[:MAX_SOURCE_TYPE]
+
+
+def _load(path: Path) -> Crosswalk:
+    return parse(path.read_bytes(), path.name)
+
+
+def parse(content: bytes, name: str) -> Crosswalk:
+    """The crosswalk in a file's bytes; `name` is only for error texts.
+
+    Raises:
+        ValueError: not YAML, a field missing or unknown, a type that does not exist, a name too long.
+    """
+    try:
+        file = msgspec.yaml.decode(content, type=_File)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{name}: {error}") from error
+    codes = {kind.code for kind in event_types()}
+    types = {f"{file.system}/{code}": code for code in codes} if file.identity else {}
+    for main, entry in file.types.items():
+        types[f"{file.system}/{main}"] = entry.to
+        types |= {f"{file.system}/{main}/{sub}": code for sub, code in entry.sub.items()}
+    unmapped = None if file.unmapped == "model" else file.unmapped
+    _check(name, types, codes, unmapped)
+    return Crosswalk(file.system, file.zh, file.en, unmapped, types)
+
+
+def _check(name: str, types: Mapping[str, int], codes: set[int], unmapped: int | None) -> None:
+    strange = sorted({*types.values(), unmapped or 999} - codes)
+    if strange:
+        raise ValueError(f"{name}: no such event type: {strange}")
+    long = [key for key in types if len(key) > MAX_SOURCE_TYPE]
+    if long:
+        raise ValueError(f"{name}: longer than {MAX_SOURCE_TYPE} characters: {long[0]}")
