@@ -14,15 +14,16 @@ from pipelines.classify.fold import BREAK, DIGIT, REPLACEMENT, SKIP
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_COUNT = 255
-"""Occurrences of one n-gram in one text beyond this add nothing: the count shares an int32 with the row stamp."""
+"""Occurrences of one n-gram in one text beyond this add nothing."""
+_STAMP_BITS = 9  # room for a count of 0..MAX_COUNT + 1 below the row's number
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SEED = np.uint64(0x632BE59BD9B4E019)
-_WORD_SEED = np.uint64(0xD1B54A32D192ED03)
+_TOKEN_SEED = np.uint64(0xD1B54A32D192ED03)
 
 
 def _compiled(function: F) -> F:
-    """Compile without the GIL, cached beside the source, else in the user's cache, else (nowhere writable) not cached."""
+    """Compile without the GIL, cached beside the source, else in the user's cache, else not cached at all."""
     try:
         return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
     except RuntimeError:  # numba: "cannot cache function: no locator available"
@@ -88,28 +89,53 @@ def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any)
 
 
 @_compiled
-def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
-    """Write the hash slots of all n-grams to `out`; plan = (low, high, words, bits). Returns how many."""
-    low, high, words = plan[0], plan[1], plan[2]
-    shift = np.uint64(64 - plan[3])
-    count = 0
+def _character_grams(symbols: Any, size: int, low: int, high: int, seed: Any, shift: Any, out: Any, count: int) -> int:
     for i in range(size):
-        mixed = _SEED
+        mixed = seed
         for n in range(1, min(high, size - i) + 1):
             mixed = (mixed ^ np.uint64(symbols[i + n - 1])) * _MIX
             if n >= low:
                 out[count] = mixed >> shift
                 count += 1
-    if words > 0:
-        for first in range(tokens):
-            mixed = _WORD_SEED
-            for token in range(first, min(first + words, tokens)):
-                for i in range(starts[token], starts[token + 1]):
-                    mixed = (mixed ^ np.uint64(symbols[i])) * _MIX
-                mixed = (mixed ^ np.uint64(BREAK)) * _MIX
-                out[count] = mixed >> shift
-                count += 1
     return count
+
+
+@_compiled
+def _token_grams(
+    symbols: Any, starts: Any, tokens: int, words: int, seed: Any, shift: Any, out: Any, count: int
+) -> int:
+    for first in range(tokens):
+        mixed = seed
+        for token in range(first, min(first + words, tokens)):
+            for i in range(starts[token], starts[token + 1]):
+                mixed = (mixed ^ np.uint64(symbols[i])) * _MIX
+            mixed = (mixed ^ np.uint64(BREAK)) * _MIX
+            out[count] = mixed >> shift
+            count += 1
+    return count
+
+
+@_compiled
+def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
+    """Write the hash slots of all n-grams to `out`; plan = (low, high, words, lead, bits). Returns how many."""
+    low, high, words, lead = plan[0], plan[1], plan[2], min(plan[3], size)
+    shift = np.uint64(64 - plan[4])
+    count = _character_grams(symbols, size, low, high, _SEED, shift, out, 0)
+    if words > 0:
+        count = _token_grams(symbols, starts, tokens, words, _TOKEN_SEED, shift, out, count)
+    if lead > 0:
+        count = _character_grams(symbols, lead, low, high, ~_SEED, shift, out, count)
+        if words > 0:
+            leading = np.searchsorted(starts[1 : tokens + 1], lead, side="right")
+            count = _token_grams(symbols, starts, leading, words, ~_TOKEN_SEED, shift, out, count)
+    return count
+
+
+@_compiled
+def room(longest: int, plan: Any) -> int:
+    """The most n-grams that a text of so many bytes can have."""
+    views = 2 if plan[3] > 0 else 1
+    return (longest + 1) * (int(plan[1]) + int(plan[2])) * views
 
 
 @_compiled
@@ -129,7 +155,7 @@ def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indp
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
     starts = np.empty(longest + 2, np.int64)
-    slots = np.empty((longest + 1) * (plan[1] + plan[2]), np.uint32)
+    slots = np.empty(room(longest, plan), np.uint32)
     total = 0
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
@@ -156,25 +182,40 @@ def _top3(scores: Any, codes: Any, top: Any) -> None:
 
 
 @_compiled
-def _add_up(slots: Any, found: int, lookup: Any, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
-    """total[column] += weights[lookup[slot], column] * gain, where `gains[0, k]` is what occurrence k + 1 of an
-    n-gram adds to its sub-linear term frequency, and `gains[1, k]` what it adds to the square of that (last column).
+def _known(slots: Any, found: int, lookup: Any, known: Any) -> int:
+    """Weight rows of the slots that the model knows. A pass of its own: the look-ups then overlap in memory."""
+    count = 0
+    for at in range(found):
+        row = lookup[slots[at]]
+        if row >= 0:
+            known[count] = row
+            count += 1
+    return count
+
+
+@_compiled
+def _add_up(known: Any, found: int, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
+    """total[column] += weights[row, column] * gain, where `gains[0, k]` is what occurrence k + 1 of an n-gram adds to
+    its sub-linear term frequency, and `gains[1, k]` what it adds to the square of that (last column).
+
+    `seen` counts occurrences per weight row; a count below `stamp` is an earlier text's, so nothing is ever cleared.
     """
     columns = weights.shape[1]
     last = columns - 1
+    first = gains[0, 0]
     total[:] = 0
     for at in range(found):
-        known = lookup[slots[at]]
-        if known < 0:
-            continue
-        count = max(seen[known] - stamp, 0)
-        if count >= MAX_COUNT:
-            continue
-        seen[known] = stamp + count + 1
-        gain = gains[0, count]
-        for column in range(columns):
-            total[column] += np.int32(weights[known, column]) * gain
-        total[last] += np.int32(weights[known, last]) * (gains[1, count] - gain)
+        row = known[at]
+        count = max(seen[row] - stamp, 0)
+        seen[row] = stamp + min(count, MAX_COUNT) + 1
+        if count == 0:  # nearly always: worth a loop without a table look-up
+            for column in range(columns):
+                total[column] += np.int32(weights[row, column]) * first
+        elif count < MAX_COUNT:
+            gain = gains[0, count]
+            for column in range(columns):
+                total[column] += np.int32(weights[row, column]) * gain
+            total[last] += np.int32(weights[row, last]) * (gains[1, count] - gain)
 
 
 @_compiled
@@ -192,7 +233,8 @@ def score_rows(
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
     starts = np.empty(longest + 2, np.int64)
-    slots = np.empty((longest + 1) * (plan[1] + plan[2]), np.uint32)
+    slots = np.empty(room(longest, plan), np.uint32)
+    known = np.empty(slots.shape[0], np.int32)
     seen = np.zeros(weights.shape[0], np.int64)
     classes = weights.shape[1] - 1
     total = np.empty(classes + 1, np.int32)
@@ -200,7 +242,8 @@ def score_rows(
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
         found = _grams(symbols, size, starts, tokens, plan, slots)
-        _add_up(slots, found, lookup, weights, gains, seen, (row + 1) << 8, total)
+        count = _known(slots, found, lookup, known)
+        _add_up(known, count, weights, gains, seen, (row + 1) << _STAMP_BITS, total)
         if total[classes] == 0:
             top[row, :] = -1
             probability[row, :] = 0
@@ -214,3 +257,13 @@ def score_rows(
             mass += np.exp(scores[column] - scores[top[row, 0]])
         for rank in range(3):
             probability[row, rank] = np.exp(scores[top[row, rank]] - scores[top[row, 0]]) / mass
+
+
+@_compiled
+def dissect(data: Any, fold: Any, plan: Any, symbols: Any, starts: Any, slots: Any) -> tuple[int, int, int]:
+    """One text into its symbols, token limits and n-gram slots, for explaining. Returns how many of each.
+
+    The arrays must hold `data.shape[0]` + 1, + 2 and `room(...)` entries.
+    """
+    size, tokens = _symbols(data, 0, data.shape[0], fold, symbols, starts)
+    return size, tokens, _grams(symbols, size, starts, tokens, plan, slots)

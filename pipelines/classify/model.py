@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.classify import kernel
-from pipelines.classify.features import Ngrams, buffers, chunks
+from pipelines.classify.features import Ngrams, buffers, chunks, strings
 from pipelines.classify.fold import fold_table
 
 OTHER = 999
@@ -29,14 +29,6 @@ class Prediction:
     confidence: NDArray[np.float32]
     alternatives: NDArray[np.int16]
     alternative_confidence: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Reason:
-    """An n-gram found in a text, and what it added to the score of the class chosen, in log-odds before softmax."""
-
-    ngram: str
-    weight: float
 
 
 def gains() -> NDArray[np.int32]:
@@ -74,6 +66,10 @@ class Model:
         lookup[self.slots] = np.arange(len(self.slots), dtype=np.int32)
         return lookup
 
+    def rows_of(self, slots: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """The weight row of each hash slot, -1 where the model does not know it."""
+        return self._lookup[slots]
+
     @cached_property
     def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scales and biases with the temperature and the fixed-point unit folded in."""
@@ -110,5 +106,5 @@ class Model:
 
     def warm_up(self) -> "Model":
         """Compile (or load the compiled kernel) and build the tables now rather than with the first batch."""
-        self.predict(pa.array(["预热 warm up"]))
+        self.predict(strings(["预热 warm up"]))
         return self

@@ -1,0 +1,78 @@
+"""Which n-grams of a text weighed most for the answer."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.classify import kernel
+from pipelines.classify.features import Ngrams, strings
+from pipelines.classify.fold import fold_table
+from pipelines.classify.model import GAIN_UNIT, OTHER, Model, gains
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """An n-gram as folded (lower case, digits as 0) and what it added to the log-odds of the answer.
+
+    `lead` n-grams (see `Ngrams`) begin with `^`; a token n-gram stands between `|`.
+    """
+
+    ngram: str
+    weight: float
+
+
+def explain(model: Model, text: str, most: int = 8) -> tuple[Weighed, ...]:
+    """The n-grams with the largest weight for the class that the model answers, largest first; empty for a text
+    without a known n-gram. Negative weights are left out.
+    """
+    code = int(model.predict(strings([text])).codes[0])
+    if code == OTHER and OTHER not in model.codes:
+        return ()
+    column = int(np.searchsorted(model.codes, code))
+    names, rows = _known(model, text)
+    if not rows:
+        return ()
+    steps, counts = gains(), Counter[int]()
+    added: Counter[str] = Counter()
+    square = 0.0
+    for name, row in zip(names, rows, strict=True):
+        count = min(counts[row], kernel.MAX_COUNT - 1)
+        counts[row] += 1
+        added[name] += int(model.weights[row, column]) * int(steps[0, count])
+        square += int(model.weights[row, -1]) * int(steps[1, count])
+    unit = model.scales[column] / GAIN_UNIT / model.temperature / np.sqrt(square * model.scales[-1] / GAIN_UNIT)
+    return tuple(Weighed(name, round(float(sum_ * unit), 4)) for name, sum_ in added.most_common(most) if sum_ > 0)
+
+
+def _known(model: Model, text: str) -> tuple[list[str], list[int]]:
+    """Names and weight rows of the text's n-grams that the model knows, in the kernel's order."""
+    data = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
+    plan = model.ngrams.plan()
+    symbols, starts = np.empty(len(data) + 1, np.uint32), np.empty(len(data) + 2, np.int64)
+    slots = np.empty(kernel.room(len(data), plan), np.uint32)
+    size, tokens, count = kernel.dissect(data, fold_table(), plan, symbols, starts, slots)
+    limits = starts[: tokens + 1].tolist()
+    names = list(_names("".join(map(chr, symbols[:size].tolist())), limits, model.ngrams))
+    rows = model.rows_of(slots[:count])
+    pairs = [(name, row) for name, row in zip(names, rows.tolist(), strict=True) if row >= 0]
+    return [name for name, _ in pairs], [row for _, row in pairs]
+
+
+def _names(folded: str, limits: list[int], ngrams: Ngrams) -> Iterator[str]:
+    """The n-grams in the order of `kernel._grams`."""
+    yield from _of_part(folded, limits, len(limits) - 1, ngrams, "")
+    if ngrams.lead:
+        leading = sum(limit <= ngrams.lead for limit in limits[1:])
+        yield from _of_part(folded[: ngrams.lead], limits, leading, ngrams, "^")
+
+
+def _of_part(folded: str, limits: list[int], tokens: int, ngrams: Ngrams, mark: str) -> Iterator[str]:
+    for start in range(len(folded)):
+        for size in range(ngrams.low, min(ngrams.high, len(folded) - start) + 1):
+            yield mark + folded[start : start + size]
+    words = [folded[limits[token] : limits[token + 1]] for token in range(tokens)]
+    for first in range(tokens):
+        for last in range(first + 1, min(first + ngrams.words, tokens) + 1):
+            yield f"{mark}|{' '.join(words[first:last])}|"
