@@ -43,8 +43,7 @@ def load_registry(client: Client, dry_run: bool = False) -> list[Dimension]:
     return [_synchronize(client, table, wanted[table], dry_run) for table in KEYS]
 
 
-def has_table(client: Client, name: str) -> bool:
-    """Whether the client's database has a table or view of this name."""
+def _has_table(client: Client, name: str) -> bool:
     return bool(client.query(_TABLE_EXISTS, parameters={"name": name}).result_rows[0][0])
 
 
@@ -70,7 +69,7 @@ def all_new() -> list[Dimension]:
 
 
 def _synchronize(client: Client, table: str, wanted: list[Row], dry_run: bool) -> Dimension:
-    if dry_run and not has_table(client, table):
+    if dry_run and not _has_table(client, table):
         return Dimension(table, len(wanted), len(wanted), 0)
     stored = client.query(_ROWS, parameters={"table": table})
     rows_before = [dict(zip(stored.column_names, values, strict=True)) for values in stored.result_rows]

@@ -5,21 +5,24 @@ went through, and every statement is written to be harmless when it runs again (
 after a failure half way, running `migrate` again heals it.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipelines.clickhouse import ClickHouse, connect, is_transient
-from pipelines.dimensions import Dimension, all_new, has_table, load_registry
+from pipelines.dimensions import Dimension, all_new, load_registry
 from pipelines.errors import TransientFault, UserFault
 from schemas.migrations import Migration, migrations, statements
 
 __all__ = ["Dimension", "Outcome", "Step", "ensure_database", "load_registry", "migrate", "pending", "run"]
 
-ACCESS_DENIED = 497  # name as in ClickHouse's src/Common/ErrorCodes.cpp
+UNKNOWN_TABLE, ACCESS_DENIED = 60, 497  # names as in ClickHouse's src/Common/ErrorCodes.cpp
+_MISSING_GRANT = re.compile(r"the grant (.+?)\. \(")  # in the server's text; only shown, never decided on
 
 # Replacing, so that two people who migrate at the same time leave one row a migration.
 _BOOKS = """
@@ -103,7 +106,7 @@ def migrate(client: Client, dry_run: bool = False, files: Sequence[Migration] | 
     if dry_run:
         return [_planned(migration) for migration in waiting]
     if waiting:
-        client.command(_BOOKS)
+        _command(client, _BOOKS, "the table of migrations")
     return [_apply(client, migration) for migration in waiting]
 
 
@@ -114,7 +117,7 @@ def pending(client: Client, files: Sequence[Migration] | None = None) -> tuple[M
         UserFault: an applied file was changed or is unknown here, or one before it was left out.
     """
     files = migrations() if files is None else files
-    applied = client.query(_APPLIED).result_rows if has_table(client, "migrations") else []
+    applied = _applied(client)
     if len(applied) > len(files):
         raise UserFault(f"the database is at migration {len(applied)}, this program knows {len(files)}: update it")
     for position, ((number, name, checksum), migration) in enumerate(zip(applied, files, strict=False), start=1):
@@ -125,14 +128,21 @@ def pending(client: Client, files: Sequence[Migration] | None = None) -> tuple[M
     return tuple(files[len(applied) :])
 
 
+def _applied(client: Client) -> Sequence[Sequence[Any]]:
+    """Number, name and checksum of every migration the database has seen."""
+    try:
+        return client.query(_APPLIED).result_rows
+    except DatabaseError as error:
+        if error.code == UNKNOWN_TABLE:
+            return []
+        raise _fault(error, "the user may not read which migrations were applied") from error
+
+
 def _apply(client: Client, migration: Migration) -> Step:
     started = time.perf_counter()
     parts = statements(migration.sql)
     for position, statement in enumerate(parts, start=1):
-        try:
-            client.command(statement)
-        except DatabaseError as error:
-            raise _fault(error, f"migration {migration.number:04} statement {position} is not allowed") from error
+        _command(client, statement, f"migration {migration.number:04} ({migration.name}), statement {position}")
     seconds = round(time.perf_counter() - started, 3)
     row = [migration.number, migration.name, migration.checksum, seconds]
     client.insert("migrations", [row], column_names=["number", "name", "checksum", "seconds"])
@@ -143,10 +153,18 @@ def _planned(migration: Migration) -> Step:
     return Step(migration.number, migration.name, len(statements(migration.sql)), 0.0)
 
 
+def _command(client: Client, statement: str, what: str) -> None:
+    try:
+        client.command(statement)
+    except DatabaseError as error:
+        raise _fault(error, f"{what} is not allowed to {client.command('SELECT currentUser()')}") from error
+
+
 def _fault(error: DatabaseError, forbidden: str) -> Exception:
     """What the error means to the person at the keyboard; `forbidden` is said when rights are missing."""
     if is_transient(error):
-        return TransientFault(f"ClickHouse is not able to migrate just now (code {error.code})")
+        return TransientFault(f"ClickHouse cannot migrate just now (error {error.code})")
     if error.code == ACCESS_DENIED:
-        return UserFault(f"{forbidden}: ask its administrator for the grants in infra/clickhouse")
+        grant = _MISSING_GRANT.search(str(error))
+        return UserFault(f"{forbidden}: ask the administrator for the grant {grant[1] if grant else 'it needs'}")
     return error

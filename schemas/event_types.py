@@ -73,9 +73,10 @@ def event_type(code: int) -> EventType:
 
 
 @cache
-def taxonomy_fingerprint() -> str:
+def taxonomy_fingerprint(kinds: tuple[EventType, ...] | None = None) -> str:
     """16 hex digits over codes and names; a model trained under another fingerprint does not fit."""
-    lines = "\n".join(f"{kind.code}|{kind.group}|{kind.zh}|{kind.en}" for kind in event_types())
+    kinds = event_types() if kinds is None else kinds
+    lines = "\n".join(f"{kind.code}|{kind.group}|{kind.zh}|{kind.en}" for kind in kinds)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 

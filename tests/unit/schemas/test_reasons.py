@@ -1,0 +1,26 @@
+import pytest
+
+from schemas.reasons import PATH, parse, reasons
+
+
+def test_reasons_are_found_by_id_and_keep_their_order() -> None:
+    found = reasons()
+    assert found["unknown_grid"].stage == "judge"
+    stages = [reason.stage for reason in found.values()]
+    assert stages == sorted(stages), "decode comes before judge"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("id: not_json,", "id: not_utf8,", "id used twice: not_utf8"),
+        ("stage: judge", "stage: jury", "Invalid enum value"),
+        ("zh: 空消息,", "", "missing required field `zh`"),
+        ("id: empty,", "id: Empty!,", "matching regex"),
+    ],
+)
+def test_a_broken_file_is_a_clear_error(before: str, after: str, complaint: str) -> None:
+    text = PATH.read_text(encoding="utf-8")
+    assert before in text
+    with pytest.raises(ValueError, match=complaint):
+        parse(text.replace(before, after, 1).encode())
