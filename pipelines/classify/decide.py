@@ -38,15 +38,22 @@ class Decisions(NamedTuple):
     alternative_confidence: pa.Array
 
 
-def decide(model: Model, table: pa.Table | pa.RecordBatch, threshold: float | None = None) -> Decisions:
+def decide(
+    model: Model, table: pa.Table | pa.RecordBatch, threshold: float | None = None, ask_always: bool = False
+) -> Decisions:
     """Decide every row of a table with the columns event_type (integer, nullable), source_type (string, nullable)
     and text (string). `threshold` replaces the model's own. Pure: equal input gives equal output.
+
+    With `ask_always` the model reads every row, so that every row has alternatives; the answers stay the same.
     """
     person = _column(table, "event_type").cast(pa.int32())
     crosswalk = _mapped(_column(table, "source_type"))
     given = pc.coalesce(person, crosswalk)
-    rows = np.flatnonzero(given.is_null().to_numpy(zero_copy_only=False))
-    prediction = model.predict(_column(table, "text").take(pa.array(rows)))
+    undecided = given.is_null().to_numpy(zero_copy_only=False)
+    asked = np.flatnonzero(undecided | ask_always)
+    answer = model.predict(_column(table, "text").take(pa.array(asked)))
+    mine = undecided[asked]
+    rows, prediction = asked[mine], answer.where(mine)
     sure = prediction.confidence >= np.float32(model.threshold if threshold is None else threshold)
 
     codes = given.fill_null(OTHER).to_numpy(zero_copy_only=False).astype(np.uint16)
@@ -55,7 +62,7 @@ def decide(model: Model, table: pa.Table | pa.RecordBatch, threshold: float | No
     confidence[rows] = prediction.confidence
     layer = np.where(person.is_valid().to_numpy(zero_copy_only=False), 0, 1).astype(np.int8)
     layer[rows] = np.where(sure, 2, 3)
-    alternatives, chances = _alternatives(len(codes), rows, prediction)
+    alternatives, chances = _alternatives(len(codes), asked, answer)
     names = pa.DictionaryArray.from_arrays(pa.array(layer), pa.array(LAYERS)).cast(pa.string())
     return Decisions(pa.array(codes), pa.array(confidence), names, alternatives, chances)
 

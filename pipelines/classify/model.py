@@ -30,6 +30,12 @@ class Prediction:
     alternatives: NDArray[np.int16]
     alternative_confidence: NDArray[np.float32]
 
+    def where(self, rows: NDArray[np.bool_]) -> "Prediction":
+        """The entries of these rows."""
+        return Prediction(
+            self.codes[rows], self.confidence[rows], self.alternatives[rows], self.alternative_confidence[rows]
+        )
+
 
 def gains() -> NDArray[np.int32]:
     """What occurrence k + 1 adds: to the term frequency 1 + ln k (row 0) and to its square (row 1), in GAIN_UNIT."""
