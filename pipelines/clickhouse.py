@@ -33,6 +33,10 @@ TRANSIENT_CODES: dict[int, str] = {
 }
 
 
+# Codes of a first query that a person must mend: AUTHENTICATION_FAILED, UNKNOWN_DATABASE.
+_WRONG_PASSWORD, _NO_DATABASE = 516, 81
+
+
 @dataclass(frozen=True)
 class ClickHouse:
     """An address and an identity. `url` is http(s)://host:port without credentials."""
@@ -49,7 +53,7 @@ def connect(target: ClickHouse, **settings: Any) -> Client:
     """A client of `target`; `settings` are ClickHouse settings for all its queries.
 
     Raises:
-        UserFault: the URL is not http(s)://host:port.
+        UserFault: the URL is not http(s)://host:port, the password is wrong, or there is no such database.
         TransientFault: nobody answers there.
     """
     parts = urlsplit(target.url)
@@ -70,6 +74,20 @@ def connect(target: ClickHouse, **settings: Any) -> Client:
         )
     except OperationalError as error:
         raise TransientFault(f"ClickHouse does not answer at {target.url}") from error
+    except DatabaseError as error:
+        raise _refused(target, error) from error
+
+
+def _refused(target: ClickHouse, error: DatabaseError) -> Exception:
+    if error.code == _WRONG_PASSWORD:
+        return UserFault(
+            f"ClickHouse at {target.url} refuses user {target.user}: check GRIDSTREAM_{target.user.upper()}_PASSWORD"
+        )
+    if error.code == _NO_DATABASE:
+        return UserFault(f"ClickHouse at {target.url} has no database {target.database}: run `gridstream migrate`")
+    if is_transient(error):
+        return TransientFault(f"ClickHouse at {target.url} is not ready: {error.code} {error.name}")
+    return error
 
 
 def is_transient(error: BaseException) -> bool:

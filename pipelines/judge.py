@@ -121,7 +121,8 @@ def _grid_not_valid(facts: Facts) -> Mask:
 
 
 def _unknown_type(facts: Facts) -> Mask:
-    return (facts.event_type != 0) & ~np.isin(facts.event_type, sorted(facts.context.event_types))
+    unknown: Mask = (facts.event_type != 0) & ~np.isin(facts.event_type, sorted(facts.context.event_types))
+    return unknown
 
 
 def _in_the_future(facts: Facts) -> Mask:

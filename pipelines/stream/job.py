@@ -5,6 +5,7 @@ holds what arrives meanwhile. A wrong position: stop, say why, and do not come b
 (exit code `POSITION_EXIT`, which the supervisor leaves alone).
 """
 
+import contextlib
 import functools
 import logging
 import os
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -71,7 +73,7 @@ class StreamJob:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.stop)
             self._persist(functools.partial(self._query, session))
-            session.stop()
+            _end(session)
         except GridstreamError as fault:
             if not self._stopping.is_set():
                 self._say("failed", str(fault))
@@ -99,7 +101,7 @@ class StreamJob:
         while not self._stopping.is_set():
             if query.awaitTermination(1):
                 return
-        query.stop()
+        _end(query)
 
     def _fault_of(self, error: PySparkException) -> GridstreamError:
         if self._fault is not None:
@@ -174,6 +176,12 @@ class StreamJob:
 
     def _say(self, condition: Condition, reason: str = "", **figures: Any) -> None:
         write_state(self._config.state_file, condition=condition, reason=reason, pid=os.getpid(), **figures)
+
+
+def _end(part: StreamingQuery | SparkSession) -> None:
+    """Stop it, unless the signal that stops us has already ended the JVM."""
+    with contextlib.suppress(Py4JError, OSError):
+        part.stop()
 
 
 def _known_types() -> frozenset[int]:

@@ -1,0 +1,35 @@
+"""The `gridstream` command: one module per command group, each with `register(app)`."""
+
+import typer
+
+from infra.cli import stream
+from infra.cli.output import faults_as_lines
+
+GROUPS = (stream,)
+
+_HELP = """城市事件流分析：Kafka → Spark → ClickHouse，由 Dagster 编排。
+
+Citywide event-stream analytics. Start with [bold]gridstream demo[/bold], or [bold]gridstream up[/bold] and
+[bold]gridstream status[/bold]. Every command takes --json; every setting is listed by [bold]gridstream settings[/bold].
+"""
+
+
+def build() -> typer.Typer:
+    """The application with all commands."""
+    app = typer.Typer(
+        name="gridstream",
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for group in GROUPS:
+        group.register(app)
+    return app
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    with faults_as_lines():
+        build()()

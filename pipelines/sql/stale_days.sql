@@ -1,0 +1,16 @@
+-- Days whose reports changed since their newest build began. A push into the tables below `reports`
+-- is not one step: the counter may be in before the rows are. So a build that began less than
+-- `settle` seconds after the last push is not trusted; it is done once more.
+SELECT a.day AS day
+FROM
+(
+    SELECT day, sum(d.rows) AS rows, max(d.last_push_at) AS last_push_at
+    FROM day_activity AS d GROUP BY day
+) AS a
+LEFT JOIN
+(
+    SELECT day, argMax(r.activity_seen, r.built_at) AS seen, argMax(r.started_at, r.built_at) AS started_at
+    FROM rollup_builds AS r GROUP BY day
+) AS b USING (day)
+WHERE a.rows != b.seen OR dateDiff('millisecond', a.last_push_at, b.started_at) < 1000 * {settle:Float64}
+ORDER BY day
