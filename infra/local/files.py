@@ -1,0 +1,35 @@
+"""Small file habits of the embedded stack."""
+
+import os
+from pathlib import Path
+
+from pipelines.errors import UserFault
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` whole or not at all, readable by the owner alone.
+
+    Raises:
+        UserFault: the folder cannot be written, or the disk is full.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise UserFault(
+            f"cannot write {path} ({error.strerror}); is GRIDSTREAM_HOME yours, and the disk not full?"
+        ) from error
+
+
+def last_lines(path: Path, count: int = 12) -> list[str]:
+    """The end of a log; nothing when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 32_768))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []

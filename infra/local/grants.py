@@ -1,0 +1,71 @@
+"""Who may do what in the embedded ClickHouse. The compose and cluster files follow the same lists.
+
+Grants may name tables that no migration has made yet. `{database}` is the database's name; other
+databases whose names begin with it (tests, rehearsals) are open to engineer and loader alone.
+"""
+
+# Engines of this project and their kin. Left out on purpose: Kafka, Replicated*, S3Queue and the like.
+# The embedded server cannot run them, and a failed CREATE leaves metadata that stops its next start.
+ENGINES = (
+    "MergeTree",
+    "ReplacingMergeTree",
+    "AggregatingMergeTree",
+    "SummingMergeTree",
+    "CollapsingMergeTree",
+    "VersionedCollapsingMergeTree",
+    "Memory",
+    "Null",
+    "Buffer",
+    "Merge",
+    "Log",
+    "TinyLog",
+    "StripeLog",
+    "Set",
+    "Join",
+    "Dictionary",
+)
+
+DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "grid_directory", "areas", "migrations")
+AGGREGATES = ("rollup_daily", "mart_*", "area_ranking", "daily_series", "rising_types", "published_*")
+
+# Tables and views a reader may see whole. Never: events (reporter hashes), quarantine (payloads).
+ANALYST_TABLES = (*DIMENSIONS, *AGGREGATES, "reports", "ledger")
+BOARD_TABLES = (*DIMENSIONS, *AGGREGATES)
+
+# Parts of tables: columns an analyst may see of a table that is otherwise closed.
+ANALYST_COLUMNS = {
+    "quarantine": (
+        "topic, kafka_partition, kafka_offset, kafka_time, stage, reason, reasons, detail, grid_code, source, "
+        "payload_bytes, quarantined_at"
+    ),
+}
+
+_WRITER = (
+    "GRANT ALL ON {database}*.*",
+    "GRANT SELECT, SHOW ON system.*",
+    "GRANT CREATE TEMPORARY TABLE ON *.*",
+    *(f"GRANT TABLE ENGINE ON {engine}" for engine in ENGINES),
+)
+_READER = ("GRANT SHOW DATABASES, SHOW TABLES, SHOW COLUMNS ON {database}.*", "GRANT CREATE TEMPORARY TABLE ON *.*")
+
+GRANTS: dict[str, tuple[str, ...]] = {
+    # The start-up session of the server itself, which has no password.
+    "default": ("GRANT SYSTEM LISTEN ON *.*", "GRANT FILE ON *.*", "GRANT CREATE TEMPORARY TABLE ON *.*"),
+    "engineer": (
+        *_WRITER,
+        "GRANT SHOW ON *.*",
+        "GRANT KILL QUERY, SYSTEM FLUSH LOGS, SYSTEM DROP CACHE, SYSTEM MERGES, SYSTEM TTL MERGES ON *.*",
+    ),
+    "loader": _WRITER,
+    "analyst": (
+        *_READER,
+        *(f"GRANT SELECT ON {{database}}.{table}" for table in ANALYST_TABLES),
+        *(f"GRANT SELECT({columns}) ON {{database}}.{table}" for table, columns in ANALYST_COLUMNS.items()),
+    ),
+    "board": (*_READER, *(f"GRANT SELECT ON {{database}}.{table}" for table in BOARD_TABLES)),
+}
+
+
+def grants(user: str, database: str) -> tuple[str, ...]:
+    """GRANT statements of `user`."""
+    return tuple(statement.format(database=database) for statement in GRANTS[user])
