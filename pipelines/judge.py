@@ -132,9 +132,9 @@ def _in_the_future(facts: Facts) -> Mask:
 # Reason id -> the rows that break the rule. The order is the order of importance.
 RULES: Mapping[str, Callable[[Facts], Mask]] = {
     "unknown_grid": lambda facts: ~facts.grid_known,
+    "before_the_epoch": lambda facts: facts.reported < EARLIEST,
     "grid_not_valid_that_day": _grid_not_valid,
     "unknown_event_type": _unknown_type,
-    "before_the_epoch": lambda facts: facts.reported < EARLIEST,
     "in_the_future": _in_the_future,
     "updated_before_reported": lambda facts: facts.updated < facts.reported,
     "due_before_reported": lambda facts: facts.has_due & (facts.due < facts.reported),

@@ -1,0 +1,90 @@
+"""Prepare: every record becomes an event, a quarantine row or a counted resend, in the tables' own columns."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.classify import load_model
+from pipelines.decode import Limits
+from pipelines.judge import Context, GridIndex, GridRow
+from pipelines.ledger import Range, Stream
+from pipelines.load import Rows
+from pipelines.stream.chunks import offsets_of
+from pipelines.stream.prepare import Preparation, prepare
+from schemas.event_types import event_type, event_types
+from schemas.migrations import migrations
+from tests.unit.messages import message, records
+
+STREAM = Stream("t", "topic-id", 1, 1)
+GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Preparation:
+    types = frozenset(kind.code for kind in event_types())
+    context = Context(GridIndex.of([GRID]), types, datetime(2026, 3, 2, tzinfo=UTC))
+    return Preparation(STREAM, Limits(), context, load_model(None), b"k" * 16)
+
+
+def prepared(plan: Preparation, *values: Any) -> Rows:
+    chunk = records(*values, first_offset=10, partition=3)
+    return prepare(chunk, offsets_of(chunk), plan)
+
+
+def _columns(table: str) -> set[str]:
+    sql = next(m.sql for m in migrations() if m.name == "events")
+    body = re.search(rf"TABLE IF NOT EXISTS {table}\n\((.*?)\n\)", sql, re.DOTALL)
+    assert body
+    return {line.split()[0] for line in body[1].splitlines() if line.strip()}
+
+
+def test_the_columns_are_the_tables(plan: Preparation) -> None:
+    rows = prepared(plan, message(), b"{")
+    assert set(rows.events.column_names) == _columns("events") - {"loaded_at"}
+    assert set(rows.quarantine.column_names) == _columns("quarantine") - {"quarantined_at"}
+
+
+def test_every_record_is_accounted_for(plan: Preparation) -> None:
+    resend = message(event_id=message()["event_id"].upper())
+    rows = prepared(plan, message(), resend, b"", message(grid_code="999999999999"), message())
+    assert rows.offsets == Range(3, 10, 14)
+    assert rows.events["kafka_offset"].to_pylist() == [10]
+    assert rows.quarantine["kafka_offset"].to_pylist() == [12, 13]
+    assert rows.duplicates == 2
+
+
+def test_who_decides_the_type(plan: Preparation) -> None:
+    by_person = message(event_type=405, source_type="sim/401")
+    by_source = message(event_id="1" + message()["event_id"][1:], source_type="sim/401")
+    by_text = message(event_id="2" + message()["event_id"][1:])
+    events = prepared(plan, by_person, by_source, by_text).events
+    assert events["event_type"].to_pylist()[:2] == [405, 401]
+    assert events["decided_by"].to_pylist()[:2] == ["person", "crosswalk"]
+    assert events["decided_by"][2].as_py() in ("model", "fallback")
+    assert events["model_version"].to_pylist() == ["", "", plan.model.version]
+
+
+def test_the_limit_is_the_types_unless_given(plan: Preparation) -> None:
+    own = "2026-03-09T08:00:00+08:00"
+    given = message(event_id="1" + message()["event_id"][1:], event_type=405, due_at=own)
+    due = prepared(plan, message(event_type=405), given).events["due_at"].to_pylist()
+    assert due[0] == datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=event_type(405).limit_hours)
+    assert due[1] == datetime.fromisoformat(own)
+
+
+def test_personal_data_goes_nowhere(plan: Preparation) -> None:
+    secret = "13812345678"
+    good = message(text=f"请回电{secret}", reporter="张三", note=f"tel {secret}", handler=secret)
+    bad = message(text=f"请回电{secret}", reporter="张三", severity=9)
+    rows = prepared(plan, good, bad, f'{{"text": "{secret}'.encode())
+    stored = f"{rows.events.to_pylist()}{rows.quarantine.to_pylist()}"
+    assert secret not in stored
+    assert "张三" not in stored
+    assert len(rows.events["reporter_hash"][0].as_py()) == 32
+
+
+def test_only_rejects_and_only_good(plan: Preparation) -> None:
+    assert prepared(plan, b"", None).events.num_rows == 0
+    assert prepared(plan, message()).quarantine.num_rows == 0
