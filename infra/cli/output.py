@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
-from clickhouse_connect.driver.exceptions import DatabaseError, scrub_error_details
+from clickhouse_connect.driver.exceptions import DatabaseError
 from kafka.errors import KafkaError
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,6 +27,7 @@ from pipelines.errors import GridstreamError, PositionFault
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+_TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
 _PIPE_WIDTH = 160  # rich takes 80 columns for a pipe, too few for two languages side by side
 
 AsJson = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 print one JSON document")]
@@ -146,9 +147,10 @@ def faults_as_lines() -> Iterator[None]:
 
 
 def clickhouse_line(error: DatabaseError) -> str:
-    """A server's fault in one line: code, name and the first line of its message, without the version."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    message = re.sub(r"^.*?DB::Exception:\s*", "", scrub_error_details(first))
+    """A server's fault in one line: code, name and the first line of its message, without version and address."""
+    said = str(error).partition("DB::Exception:")[2] or str(error)
+    first = next(iter(said.strip().splitlines()), "")
+    message = _TAIL.sub("", first).removesuffix(f" ({error.name})")
     known = " ".join(str(part) for part in (error.code, error.name) if part is not None)
     return f"ClickHouse {known}: {message}" if known else f"ClickHouse: {message}"
 

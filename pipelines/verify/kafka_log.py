@@ -1,0 +1,134 @@
+"""Reading the topic itself: which offsets there are, and each message's identity, leniently.
+
+Nothing here knows the contract: a message is its bytes, and its identity whatever stands under
+`event_id`, if that can be read at all.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from pipelines.errors import TransientFault, UserFault
+from pipelines.verify.rows import Ints
+
+_POLL_RECORDS = 20_000
+_POLL_MS = 10_000
+_FETCH = 16 * 1024**2
+_BOOTSTRAP_MS = 10_000
+NO_ID = bytes(16)
+
+
+class _Identity(msgspec.Struct, gc=False):
+    event_id: uuid.UUID | None = None
+
+
+_decoder = msgspec.json.Decoder(_Identity)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one partition in offset order; `ids` are 16 bytes each, zero where none could be read."""
+
+    offsets: Ints
+    ids: npt.NDArray[np.void]
+    values: Sequence[bytes]
+
+    def sha256(self, i: int) -> str:
+        return hashlib.sha256(self.values[i]).hexdigest()
+
+
+def event_id(value: bytes) -> bytes:
+    """The message's event_id as 16 bytes, `NO_ID` where it has none that can be read."""
+    try:
+        found = _decoder.decode(value).event_id
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return NO_ID
+    return found.bytes if found else NO_ID
+
+
+class TopicLog:
+    """A topic read by offset, without a consumer group.
+
+    Raises, wherever it talks to Kafka:
+        UserFault: no such topic.
+        TransientFault: nobody answers.
+    """
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self.topic = topic
+        self._where = f"Kafka at {bootstrap}"
+        try:
+            self.topic_id = _topic_id(bootstrap, topic)
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=bootstrap,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                check_crcs=False,  # the broker checked them; in Python they cost more than all the rest
+                max_poll_records=_POLL_RECORDS,
+                max_partition_fetch_bytes=_FETCH,
+            )
+            partitions = sorted(self._consumer.partitions_for_topic(topic) or ())
+            ends = [TopicPartition(topic, partition) for partition in partitions]
+            begins = self._consumer.beginning_offsets(ends)
+            self.begins: dict[int, int] = {tp.partition: int(offset) for tp, offset in begins.items()}
+            self.ends: dict[int, int] = {tp.partition: int(o) for tp, o in self._consumer.end_offsets(ends).items()}
+        except KafkaError as error:
+            raise TransientFault(f"{self._where} does not answer: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def read(self, partition: int, first: int, last: int) -> Iterator[Batch]:
+        """The messages at offsets `first`..`last`; offsets that retention has passed meanwhile are left out."""
+        at = TopicPartition(self.topic, partition)
+        self._consumer.assign([at])
+        self._consumer.seek(at, first)
+        while self._consumer.position(at) <= last:
+            records = [record for record in self._poll(at) if record.offset <= last]
+            if records:
+                yield _batch(records)
+
+    def _poll(self, at: TopicPartition) -> list[Any]:
+        before = self._consumer.position(at)
+        try:
+            records = self._consumer.poll(timeout_ms=_POLL_MS).get(at, [])
+        except OffsetOutOfRangeError:
+            self.begins[at.partition] = int(self._consumer.beginning_offsets([at])[at])
+            self._consumer.seek(at, max(before, self.begins[at.partition]))
+            return []
+        except KafkaError as error:
+            raise TransientFault(f"{self._where}: {error}") from error
+        if not records and self._consumer.position(at) == before:
+            raise TransientFault(f"{self._where} sends nothing from offset {before} of partition {at.partition}")
+        return records  # type: ignore[no-any-return]
+
+
+def _batch(records: list[Any]) -> Batch:
+    values = [record.value or b"" for record in records]
+    offsets = np.fromiter((record.offset for record in records), np.int64, len(records))
+    return Batch(offsets, np.frombuffer(b"".join(map(event_id, values)), "V16"), values)
+
+
+def _topic_id(bootstrap: str, topic: str) -> str:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_BOOTSTRAP_MS)
+    try:
+        found: dict[str, Any] = next(iter(admin.describe_topics([topic])), {})
+    finally:
+        admin.close()
+    if not found.get("partitions"):
+        raise UserFault(f"Kafka has no topic {topic}; check GRIDSTREAM_TOPIC, or make it with `gridstream up`")
+    return str(found["topic_id"])

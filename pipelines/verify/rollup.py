@@ -1,0 +1,74 @@
+"""Check: the daily rollup equals what `reports` gives now, for every day whose build has seen it all."""
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.verify.report import SHOWN, Check, Finding
+from pipelines.verify.rows import dicts
+
+_DAYS = """
+SELECT day, activity_seen = activity AS current, day_reports
+FROM (SELECT day, argMax(activity_seen, built_at) AS activity_seen, argMax(reports, built_at) AS day_reports
+      FROM rollup_builds GROUP BY day) AS builds
+LEFT JOIN (SELECT day, sum(rows) AS activity FROM day_activity GROUP BY day) AS activity USING day
+ORDER BY day"""
+
+_UNBUILT = """
+SELECT uniqExact(day) AS days FROM events WHERE day NOT IN (SELECT day FROM rollup_builds)"""
+
+# Both sides as one list of cells; a cell is right when it stands there twice, with equal figures.
+_DIFFERENCES = """
+SELECT grid_code, event_type, count() OVER () AS cells, sides, reported_stored, reported_now
+FROM
+(
+    SELECT grid_code, event_type, count() AS sides, sumIf(reported, side = 1) AS reported_stored,
+           sumIf(reported, side = 2) AS reported_now
+    FROM
+    (
+        SELECT 1 AS side, city_code, county_code, town_code, grid_code, event_type, toUInt64(reported) AS reported,
+               sipHash64(toString(tuple(
+                   reported, handled, closed, on_time, reopened, rejected, satisfaction_sum, satisfaction_count,
+                   by_model, by_fallback, arraySort(handling_minutes), arraySort(open_due_at)))) AS figures
+        FROM rollup_daily WHERE day = {day:Date}
+        UNION ALL
+        SELECT 2 AS side, city_code, county_code, town_code, grid_code, event_type, count() AS reported,
+               sipHash64(toString(tuple(
+                   count(), sum(handled), sum(status = 'closed'), sum(on_time), sum(reopened), sum(status = 'rejected'),
+                   sum(ifNull(satisfaction, 0)), count(satisfaction), sum(decided_by = 'model'),
+                   sum(decided_by = 'fallback'),
+                   arraySort(groupArrayIf(greatest(0, intDiv(
+                       toUnixTimestamp64Milli(assumeNotNull(handled_at)) - toUnixTimestamp64Milli(reported_at), 60000)),
+                       handled)),
+                   arraySort(groupArrayIf(toDateTime(due_at, 'Asia/Shanghai'), NOT handled AND status != 'rejected'))
+               ))) AS figures
+        FROM reports WHERE day = {day:Date}
+        GROUP BY city_code, county_code, town_code, grid_code, event_type
+    )
+    GROUP BY city_code, county_code, town_code, grid_code, event_type
+    HAVING sides != 2 OR min(figures) != max(figures)
+)
+ORDER BY grid_code, event_type
+LIMIT {shown:UInt8}"""
+
+_TITLE = ("rollup", "日汇总等于重算", "the daily rollup equals its recomputation")
+
+
+def check_rollup(client: Client) -> Check:
+    """Recomputes each current day from `reports`; a day touched since its build is counted, not judged."""
+    days = dicts(client, _DAYS, {})
+    figures = {
+        "days_current": sum(bool(day["current"]) for day in days),
+        "days_stale": sum(not day["current"] for day in days),
+        "days_unbuilt": int(dicts(client, _UNBUILT, {})[0]["days"]),
+    }
+    if not days:
+        return Check(*_TITLE, figures, skipped=("还没有汇总", "no day has been rolled up yet"))
+    examples: list[dict[str, object]] = []
+    cells = 0
+    for day in (found["day"] for found in days if found["current"]):
+        differences = dicts(client, _DIFFERENCES, {"day": day, "shown": SHOWN})
+        still = {found["day"] for found in dicts(client, _DAYS, {}) if found["current"]} if differences else set()
+        if day in still:  # else the stream touched the day while it was read
+            cells += int(differences[0]["cells"])
+            examples += [{"day": str(day), **row} for row in differences]
+    wrong = Finding("fails", "汇总与重算不同", "cell differs from its recomputation", cells, tuple(examples[:SHOWN]))
+    return Check(*_TITLE, figures, (wrong,) if cells else ())

@@ -1,0 +1,152 @@
+"""Checks on ClickHouse alone: no event twice, each report's state is its newest event, rollups are current.
+
+Large tables are read in slices of a hash, so that the server's memory does not grow with them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.rows import dicts
+
+_SLICE_ROWS = 2_000_000  # about 600 MB of the server's memory
+_TRIES = 5  # while the stream writes, two tables read by one query can be a moment apart
+
+_ROWS = "SELECT count() AS rows FROM events"
+
+# Rows that share day, city and event_id merge into one; FINAL shows them as one already. So what can
+# stand twice in `events` for good is an event_id on two days or in two cities.
+_UNIQUE = """
+SELECT sum(rows) AS rows, count() AS event_ids, countIf(rows > 1) AS awaiting_merge, countIf(keys) AS twice,
+       countIf(other_report) AS reused, groupArrayIf({shown:UInt8})(id, keys) AS twice_ids,
+       groupArrayIf({shown:UInt8})(id, other_report) AS reused_ids
+FROM
+(
+    SELECT toString(event_id) AS id, count() AS rows, min(report_id) != max(report_id) AS other_report,
+           min(day) != max(day) OR min(city_code) != max(city_code) AS keys
+    FROM events
+    WHERE sipHash64(event_id) % {slices:UInt32} = {slice:UInt32}
+    GROUP BY event_id
+)"""
+
+# Each report's newest event, by (updated_at, event_id as text), and how it was handled, against `reports`.
+_STATES = """
+WITH ('resolved', 'closed') AS done
+SELECT count() AS reports, sum(events) AS events,
+       groupArrayIf({shown:UInt8})(id, missing) AS missing_ids, countIf(missing) AS missing,
+       groupArrayIf({shown:UInt8})(id, other) AS other_ids, countIf(other) AS other,
+       groupArrayIf({shown:UInt8})(id, handling) AS handling_ids, countIf(handling) AS handling,
+       groupArrayIf({shown:UInt8})(id, two_days) AS two_days_ids, countIf(two_days) AS two_days
+FROM
+(
+    SELECT e.id AS id, e.events AS events, e.two_days AS two_days, s.report_id = '' AS missing,
+           NOT missing AND s.event_id != e.newest AS other,
+           e.status IN done AS handled,
+           NOT (missing OR other OR two_days)
+             AND (s.handled != handled OR s.reopened != e.reopened
+                  OR s.on_time != (handled AND e.first_handled_at <= e.due_at)
+                  OR ifNull(s.handled_at, toDateTime64(0, 3)) != if(handled, e.first_handled_at, toDateTime64(0, 3))
+             ) AS handling
+    FROM
+    (
+        SELECT report_id AS id, count() AS events, min(day) != max(day) OR min(city_code) != max(city_code) AS two_days,
+               argMax(event_id, (updated_at, toString(event_id))) AS newest,
+               argMax(events.status, (updated_at, toString(event_id))) AS status,
+               argMax(events.due_at, (updated_at, toString(event_id))) AS due_at,
+               minIf(updated_at, events.status IN done) AS first_handled_at,
+               countIf(events.status = 'reopened') > 0 AS reopened
+        FROM events
+        WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
+        GROUP BY report_id
+    ) AS e
+    LEFT JOIN
+    (
+        SELECT report_id, event_id, handled, handled_at, on_time, reopened FROM reports
+        WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
+    ) AS s ON s.report_id = e.id
+)"""
+
+_COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event_id, status, reported_at, updated_at,
+           due_at, source, event_type, decided_by, confidence, model_version, text, ifNull(toString(lon), ''),
+           ifNull(toString(lat), ''), severity, ifNull(satisfaction, 0), handler"""
+
+# Rows of `reports` that are no copy of any event, in all columns they share.
+_COPIES = f"""
+SELECT count() AS rows, uniqExact(report_id) AS distinct_reports, countIf(altered) AS altered,
+       groupArrayIf({{shown:UInt8}})(report_id, altered) AS altered_ids
+FROM
+(
+    SELECT report_id, cityHash64({_COPIED}) NOT IN (
+        SELECT cityHash64({_COPIED}) FROM events WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}
+    ) AS altered
+    FROM reports WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}
+)"""  # noqa: S608  (a constant, no input)
+
+_WRITING = "SELECT count() AS rows, countIf(phase = 'before') - countIf(phase = 'after') AS open FROM ledger"
+
+Row = dict[str, Any]
+
+
+def sliced(client: Client, sql: str, wrong: Callable[[Row], bool]) -> list[Row]:
+    """One row per slice; a slice that looks wrong while the stream writes is read again."""
+    rows = dicts(client, _ROWS, {})[0]["rows"]
+    slices = max(-(-rows // _SLICE_ROWS), 1)
+    scopes = ({"slices": slices, "slice": number, "shown": SHOWN} for number in range(slices))
+    return [settled(client, sql, scope, wrong) for scope in scopes]
+
+
+def settled(client: Client, sql: str, scope: Mapping[str, Any], wrong: Callable[[Row], bool]) -> Row:
+    """The first row that is not `wrong`, or that is although nothing was being written meanwhile."""
+    row: Row = {}
+    for attempt in range(_TRIES):
+        before = dicts(client, _WRITING, {})[0]
+        row = dicts(client, sql, scope)[0]
+        after = dicts(client, _WRITING, {})[0]
+        if not wrong(row) or (before == after and after["open"] == 0):
+            break
+        time.sleep(attempt)
+    return row
+
+
+def check_uniqueness(client: Client) -> Check:
+    """No event_id stands twice in `events FINAL`, over all days and cities."""
+    parts = sliced(client, _UNIQUE, lambda row: False)
+    findings = [
+        *_finding(parts, "twice", "fails", "事件编号重复计数", "event_id counted twice: on two days or in two cities"),
+        *_finding(parts, "reused", "warns", "事件编号用于两件上报", "event_id used for two reports"),
+    ]
+    names = ("rows", "event_ids", "awaiting_merge", "twice")
+    return Check("uniqueness", "没有事件计两次", "no event is counted twice", _sums(parts, names), merged(findings))
+
+
+def check_reports(client: Client) -> Check:
+    """Every report has one state, equal to its newest event, and was handled when its events say so."""
+    states = sliced(client, _STATES, lambda row: bool(row["missing"] or row["other"] or row["handling"]))
+    copies = sliced(client, _COPIES, lambda row: bool(row["altered"] or row["rows"] != row["distinct_reports"]))
+    reports, rows = _sums(states, ("reports",))["reports"], _sums(copies, ("rows",))["rows"]
+    findings = [
+        *_finding(states, "missing", "fails", "上报缺状态", "report has events and no state"),
+        *_finding(states, "other", "fails", "状态不是最新事件", "state is not the newest event"),
+        *_finding(states, "handling", "fails", "办理情况与事件不符", "handling differs from the events"),
+        *_finding(copies, "altered", "fails", "状态与其事件不同", "state is no copy of its event"),
+        *_finding(states, "two_days", "warns", "同一上报有两个日期或城市", "report is on two days or in two cities"),
+    ]
+    doubled = sum(int(part["rows"] - part["distinct_reports"]) for part in copies)
+    if doubled:
+        findings.append(Finding("fails", "同一上报有多行状态", "report has more than one state", doubled))
+    figures = {"events": _sums(states, ("events",))["events"], "reports_in_events": reports, "reports": rows}
+    return Check("reports", "状态即最新事件", "each state is the newest event", figures, merged(findings))
+
+
+def _sums(parts: list[Row], names: tuple[str, ...]) -> dict[str, int]:
+    return {name: sum(int(part[name]) for part in parts) for name in names}
+
+
+def _finding(parts: list[Row], name: str, state: Any, zh: str, en: str) -> list[Finding]:
+    count = _sums(parts, (name,))[name]
+    ids = [found for part in parts for found in part[f"{name}_ids"]][:SHOWN]
+    key = "event_id" if name in ("twice", "reused") else "report_id"
+    return [Finding(state, zh, en, count, tuple({key: found} for found in ids))] if count else []
