@@ -51,11 +51,11 @@ def _known(model: Model, text: str) -> tuple[list[str], list[int]]:
     data = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
     plan = model.ngrams.plan()
     symbols, starts = np.empty(len(data) + 1, np.uint32), np.empty(len(data) + 2, np.int64)
-    slots = np.empty(kernel.room(len(data), plan), np.uint32)
-    size, tokens, count = kernel.dissect(data, fold_table(), plan, symbols, starts, slots)
+    hashes = np.empty(kernel.room(len(data), plan), np.uint32)
+    size, tokens, count = kernel.dissect(data, fold_table(), plan, symbols, starts, hashes)
     limits = starts[: tokens + 1].tolist()
     names = list(_names("".join(map(chr, symbols[:size].tolist())), limits, model.ngrams))
-    rows = model.rows_of(slots[:count])
+    rows = model.rows_of(hashes[:count])
     pairs = [(name, row) for name, row in zip(names, rows.tolist(), strict=True) if row >= 0]
     return [name for name, _ in pairs], [row for _, row in pairs]
 

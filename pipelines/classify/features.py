@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ngrams:
-    """Character n-grams of orders low..high and token n-grams of orders 1..words, hashed into 2**bits slots.
+    """Character n-grams of orders low..high and token n-grams of orders 1..words.
 
     Character n-grams run across token limits, since Chinese is written without them; token n-grams see the limits.
     The first `lead` symbols give their n-grams a second time, as features of their own: a title says what it is about.
@@ -26,10 +26,9 @@ class Ngrams:
     high: int = 3
     words: int = 0
     lead: int = 0
-    bits: int = 20
 
     def plan(self) -> NDArray[np.int64]:
-        return np.array([self.low, self.high, self.words, self.lead, self.bits], dtype=np.int64)
+        return np.array([self.low, self.high, self.words, self.lead], dtype=np.int64)
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -58,19 +57,20 @@ def chunks(texts: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
     return list(texts.chunks) if isinstance(texts, pa.ChunkedArray) else [texts]
 
 
-def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "csr_matrix":
-    """Occurrences of each hashed n-gram: float32 CSR of shape (rows, 2**bits)."""
-    from scipy.sparse import csr_matrix, vstack
+def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "tuple[csr_matrix, NDArray[np.uint32]]":
+    """Occurrences of each n-gram, float32 CSR of shape (rows, n-grams), and the 32-bit hash of each column, ascending.
 
-    parts = []
-    for chunk in chunks(texts):
-        data, offsets = buffers(chunk)
-        indptr = np.zeros(len(chunk) + 1, np.int64)
-        total = kernel.count_rows(data, offsets, fold_table(), ngrams.plan(), np.empty(0, np.uint32), indptr)
-        indices = np.empty(max(total, 1), np.uint32)
-        kernel.count_rows(data, offsets, fold_table(), ngrams.plan(), indices, indptr)
-        ones = np.ones(total, np.float32)
-        part = csr_matrix((ones, indices[:total].astype(np.int32), indptr), shape=(len(chunk), 1 << ngrams.bits))
-        part.sum_duplicates()
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else vstack(parts, format="csr")
+    Among 1 M distinct n-grams about 1 in 4,000 shares its hash with another one and is counted with it.
+    """
+    from scipy.sparse import csr_matrix
+
+    data, offsets = buffers(pa.concat_arrays(chunks(texts)) if len(texts) else texts)
+    indptr = np.zeros(len(texts) + 1, np.int64)
+    plan, none = ngrams.plan(), np.empty(0, np.uint32)
+    hashes = np.empty(kernel.count_rows(data, offsets, fold_table(), plan, none, indptr), np.uint32)
+    kernel.count_rows(data, offsets, fold_table(), plan, hashes, indptr)
+    distinct, columns = np.unique(hashes, return_inverse=True)
+    ones = np.ones(len(columns), np.float32)
+    matrix = csr_matrix((ones, columns.astype(np.int32), indptr), shape=(len(texts), len(distinct)))
+    matrix.sum_duplicates()
+    return matrix, distinct

@@ -20,6 +20,7 @@ _STAMP_BITS = 9  # room for a count of 0..MAX_COUNT + 1 below the row's number
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SEED = np.uint64(0x632BE59BD9B4E019)
 _TOKEN_SEED = np.uint64(0xD1B54A32D192ED03)
+_UPPER = np.uint64(32)  # of a product, the upper bits depend on every bit of the factors
 
 
 def _compiled(function: F) -> F:
@@ -89,45 +90,42 @@ def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any)
 
 
 @_compiled
-def _character_grams(symbols: Any, size: int, low: int, high: int, seed: Any, shift: Any, out: Any, count: int) -> int:
+def _character_grams(symbols: Any, size: int, low: int, high: int, seed: Any, out: Any, count: int) -> int:
     for i in range(size):
         mixed = seed
         for n in range(1, min(high, size - i) + 1):
             mixed = (mixed ^ np.uint64(symbols[i + n - 1])) * _MIX
             if n >= low:
-                out[count] = mixed >> shift
+                out[count] = np.uint32(mixed >> _UPPER)
                 count += 1
     return count
 
 
 @_compiled
-def _token_grams(
-    symbols: Any, starts: Any, tokens: int, words: int, seed: Any, shift: Any, out: Any, count: int
-) -> int:
+def _token_grams(symbols: Any, starts: Any, tokens: int, words: int, seed: Any, out: Any, count: int) -> int:
     for first in range(tokens):
         mixed = seed
         for token in range(first, min(first + words, tokens)):
             for i in range(starts[token], starts[token + 1]):
                 mixed = (mixed ^ np.uint64(symbols[i])) * _MIX
             mixed = (mixed ^ np.uint64(BREAK)) * _MIX
-            out[count] = mixed >> shift
+            out[count] = np.uint32(mixed >> _UPPER)
             count += 1
     return count
 
 
 @_compiled
 def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
-    """Write the hash slots of all n-grams to `out`; plan = (low, high, words, lead, bits). Returns how many."""
+    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, lead). Returns how many."""
     low, high, words, lead = plan[0], plan[1], plan[2], min(plan[3], size)
-    shift = np.uint64(64 - plan[4])
-    count = _character_grams(symbols, size, low, high, _SEED, shift, out, 0)
+    count = _character_grams(symbols, size, low, high, _SEED, out, 0)
     if words > 0:
-        count = _token_grams(symbols, starts, tokens, words, _TOKEN_SEED, shift, out, count)
+        count = _token_grams(symbols, starts, tokens, words, _TOKEN_SEED, out, count)
     if lead > 0:
-        count = _character_grams(symbols, lead, low, high, ~_SEED, shift, out, count)
+        count = _character_grams(symbols, lead, low, high, ~_SEED, out, count)
         if words > 0:
             leading = np.searchsorted(starts[1 : tokens + 1], lead, side="right")
-            count = _token_grams(symbols, starts, leading, words, ~_TOKEN_SEED, shift, out, count)
+            count = _token_grams(symbols, starts, leading, words, ~_TOKEN_SEED, out, count)
     return count
 
 
@@ -148,20 +146,20 @@ def _longest(offsets: Any) -> int:
 
 @_compiled
 def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indptr: Any) -> int:
-    """Slots of every row, with repeats, into `indices`; row limits into `indptr`. Returns the total.
+    """Hashes of every row's n-grams, with repeats, into `indices`; row limits into `indptr`. Returns the total.
 
     Call with an empty `indices` to learn the total first.
     """
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
     starts = np.empty(longest + 2, np.int64)
-    slots = np.empty(room(longest, plan), np.uint32)
+    hashes = np.empty(room(longest, plan), np.uint32)
     total = 0
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
-        found = _grams(symbols, size, starts, tokens, plan, slots)
+        found = _grams(symbols, size, starts, tokens, plan, hashes)
         if indices.shape[0] > 0:
-            indices[total : total + found] = slots[:found]
+            indices[total : total + found] = hashes[:found]
         total += found
         indptr[row + 1] = total
     return total
@@ -182,13 +180,34 @@ def _top3(scores: Any, codes: Any, top: Any) -> None:
 
 
 @_compiled
-def _known(slots: Any, found: int, lookup: Any, known: Any) -> int:
-    """Weight rows of the slots that the model knows. A pass of its own: the look-ups then overlap in memory."""
+def fill_table(hashes: Any, table: Any) -> None:
+    """Enter hash -> its index into an open-addressing table: hash << 32 | index, -1 where free.
+
+    `table` (int64, a power of two, at least twice as many entries as hashes) must be all -1.
+    """
+    shift = 32 - int(np.log2(table.shape[0]))
+    for row in range(hashes.shape[0]):
+        at = np.int64(hashes[row]) >> shift
+        while table[at] >= 0:
+            at = (at + 1) & (table.shape[0] - 1)
+        table[at] = np.int64(hashes[row]) << 32 | row
+
+
+@_compiled
+def find(hashes: Any, found: int, table: Any, known: Any) -> int:
+    """Weight rows of the hashes that the model knows. A pass of its own: the look-ups then overlap in memory."""
+    shift = 32 - int(np.log2(table.shape[0]))
+    last = table.shape[0] - 1
     count = 0
-    for at in range(found):
-        row = lookup[slots[at]]
-        if row >= 0:
-            known[count] = row
+    for i in range(found):
+        wanted = np.int64(hashes[i])
+        at = wanted >> shift
+        entry = table[at]
+        while entry >= 0 and entry >> 32 != wanted:
+            at = (at + 1) & last
+            entry = table[at]
+        if entry >= 0:
+            known[count] = entry & 0xFFFFFFFF
             count += 1
     return count
 
@@ -220,29 +239,29 @@ def _add_up(known: Any, found: int, weights: Any, gains: Any, seen: Any, stamp: 
 
 @_compiled
 def score_rows(
-    data: Any, offsets: Any, fold: Any, plan: Any, lookup: Any, weights: Any, gains: Any, scales: Any, bias: Any,
+    data: Any, offsets: Any, fold: Any, plan: Any, table: Any, weights: Any, gains: Any, scales: Any, bias: Any,
     top: Any, probability: Any,
 ) -> None:  # fmt: skip
     """The three best classes of each row and their softmax probabilities, into `top` and `probability` (rows, 3).
 
-    `lookup` (2**bits,) gives the weight row of a slot, -1 where the model does not know it. `weights` (rows, classes
-    + 1) int8: the last column holds squared inverse document frequencies, so that its sum is the squared length of
-    the text's vector. `scales` (classes + 1,) turn integer sums into scores; the temperature is already in `scales`
-    and `bias`. A row without any known n-gram gets top -1 and probability 0.
+    `table` (see `fill_table`) gives the weight row of an n-gram's hash. `weights` (rows, classes + 1) int8: the last
+    column holds squared inverse document frequencies, so that its sum is the squared length of the text's vector.
+    `scales` (classes + 1,) turn integer sums into scores; the temperature is already in `scales` and `bias`. A row
+    without any known n-gram gets top -1 and probability 0; with fewer than three classes, the ranks left over do.
     """
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
     starts = np.empty(longest + 2, np.int64)
-    slots = np.empty(room(longest, plan), np.uint32)
-    known = np.empty(slots.shape[0], np.int32)
+    hashes = np.empty(room(longest, plan), np.uint32)
+    known = np.empty(hashes.shape[0], np.int32)
     seen = np.zeros(weights.shape[0], np.int64)
     classes = weights.shape[1] - 1
     total = np.empty(classes + 1, np.int32)
     scores = np.empty(classes, np.float32)
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
-        found = _grams(symbols, size, starts, tokens, plan, slots)
-        count = _known(slots, found, lookup, known)
+        found = _grams(symbols, size, starts, tokens, plan, hashes)
+        count = find(hashes, found, table, known)
         _add_up(known, count, weights, gains, seen, (row + 1) << _STAMP_BITS, total)
         if total[classes] == 0:
             top[row, :] = -1
@@ -256,14 +275,15 @@ def score_rows(
         for column in range(classes):
             mass += np.exp(scores[column] - scores[top[row, 0]])
         for rank in range(3):
-            probability[row, rank] = np.exp(scores[top[row, rank]] - scores[top[row, 0]]) / mass
+            best = top[row, rank]
+            probability[row, rank] = np.exp(scores[best] - scores[top[row, 0]]) / mass if best >= 0 else 0
 
 
 @_compiled
-def dissect(data: Any, fold: Any, plan: Any, symbols: Any, starts: Any, slots: Any) -> tuple[int, int, int]:
-    """One text into its symbols, token limits and n-gram slots, for explaining. Returns how many of each.
+def dissect(data: Any, fold: Any, plan: Any, symbols: Any, starts: Any, hashes: Any) -> tuple[int, int, int]:
+    """One text into its symbols, token limits and n-gram hashes, for explaining. Returns how many of each.
 
     The arrays must hold `data.shape[0]` + 1, + 2 and `room(...)` entries.
     """
     size, tokens = _symbols(data, 0, data.shape[0], fold, symbols, starts)
-    return size, tokens, _grams(symbols, size, starts, tokens, plan, slots)
+    return size, tokens, _grams(symbols, size, starts, tokens, plan, hashes)

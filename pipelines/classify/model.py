@@ -48,7 +48,7 @@ def gains() -> NDArray[np.int32]:
 class Model:
     """Weights of one trained model; immutable, usable from several threads.
 
-    `slots` (features,) uint32 ascending: the hash slots the model knows. `weights` (features, classes + 1) int8 and
+    `hashes` (n-grams,) uint32 ascending: the n-grams the model knows. `weights` (n-grams, classes + 1) int8 and
     `scales` (classes + 1,) float32: weight = int8 x scale, the last column being squared inverse document
     frequencies. `bias` (classes,). `temperature` divides scores before softmax. `threshold`: least confidence at
     which the model decides. `facts`: training data fingerprint, measured scores, and what else the card shows.
@@ -58,7 +58,7 @@ class Model:
     taxonomy: str
     codes: NDArray[np.int16]
     ngrams: Ngrams
-    slots: NDArray[np.uint32]
+    hashes: NDArray[np.uint32]
     weights: NDArray[np.int8]
     scales: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -67,14 +67,16 @@ class Model:
     facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def _lookup(self) -> NDArray[np.int32]:
-        lookup = np.full(1 << self.ngrams.bits, -1, np.int32)
-        lookup[self.slots] = np.arange(len(self.slots), dtype=np.int32)
-        return lookup
+    def _table(self) -> NDArray[np.int64]:
+        size = 1 << max(len(self.hashes) * 2 - 1, 1).bit_length()
+        table = np.full(size, -1, np.int64)
+        kernel.fill_table(self.hashes, table)
+        return table
 
-    def rows_of(self, slots: NDArray[np.uint32]) -> NDArray[np.int32]:
-        """The weight row of each hash slot, -1 where the model does not know it."""
-        return self._lookup[slots]
+    def rows_of(self, hashes: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """The weight row of each n-gram, -1 where the model does not know it."""
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == hashes, at, -1)
 
     @cached_property
     def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -85,8 +87,8 @@ class Model:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by a loaded model, lookup table included."""
-        arrays = (self.codes, self.slots, self.weights, self.scales, self.bias, self._lookup)
+        """Bytes held by a loaded model, look-up table included."""
+        arrays = (self.codes, self.hashes, self.weights, self.scales, self.bias, self._table)
         return sum(array.nbytes for array in arrays)
 
     def predict(self, texts: pa.Array | pa.ChunkedArray) -> Prediction:
@@ -105,7 +107,7 @@ class Model:
         probability = np.empty((rows, 3), np.float32)
         scales, bias = self._head
         kernel.score_rows(
-            data, offsets, fold_table(), self.ngrams.plan(), self._lookup, self.weights, gains(), scales, bias,
+            data, offsets, fold_table(), self.ngrams.plan(), self._table, self.weights, gains(), scales, bias,
             top, probability,
         )  # fmt: skip
         return top, probability

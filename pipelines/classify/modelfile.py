@@ -17,7 +17,7 @@ from schemas.event_types import taxonomy_fingerprint
 
 FORMAT = 1
 SHIPPED = Path(__file__).with_name("models") / "shipped.npz"
-_ARRAYS = ("codes", "slots", "weights", "scales", "bias")
+_ARRAYS = ("codes", "hashes", "weights", "scales", "bias")
 
 
 def save_model(model: Model, path: Path) -> None:

@@ -31,17 +31,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted linear model before quantisation; `coefficients` (classes, features) already carry the idf."""
+    """A fitted linear model before quantisation. `columns` (n-grams,): which columns of the counts it kept;
+    `coefficients` (classes, n-grams) already carry the inverse document frequency `idf`.
+    """
 
     classes: NDArray[np.int16]
-    slots: NDArray[np.uint32]
+    columns: NDArray[np.int64]
     idf: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     bias: NDArray[np.float64]
 
     def scores(self, raw: csr_matrix) -> NDArray[np.float64]:
-        """Scores (rows, classes) of counts (rows, 2**bits)."""
-        return np.asarray(weigh(raw[:, self.slots], self.idf) @ (self.coefficients / self.idf).T + self.bias)
+        """Scores (rows, classes) of counts that have the columns it was fitted on."""
+        return np.asarray(weigh(raw[:, self.columns], self.idf) @ (self.coefficients / self.idf).T + self.bias)
 
 
 def weigh(kept: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
@@ -52,15 +54,15 @@ def weigh(kept: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
 
 
 def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:
-    """Fit on counts (rows, 2**bits) and one code per row."""
+    """Fit on counts (rows, n-grams) and one code per row."""
     texts = np.bincount(raw.indices, minlength=raw.shape[1])
-    slots = np.flatnonzero(texts >= settings.min_texts)
-    idf = np.log((1 + raw.shape[0]) / (1 + texts[slots])) + 1
-    svm = LinearSVC(C=settings.c, random_state=settings.seed).fit(weigh(raw[:, slots], idf), labels)
+    columns = np.flatnonzero(texts >= settings.min_texts)
+    idf = np.log((1 + raw.shape[0]) / (1 + texts[columns])) + 1
+    svm = LinearSVC(C=settings.c, random_state=settings.seed).fit(weigh(raw[:, columns], idf), labels)
     coefficients, bias = svm.coef_, svm.intercept_
     if len(svm.classes_) == 2:
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.concatenate([-bias, bias])
-    return Fit(svm.classes_.astype(np.int16), slots.astype(np.uint32), idf, coefficients * idf, bias)
+    return Fit(svm.classes_.astype(np.int16), columns, idf, coefficients * idf, bias)
 
 
 def held_out(
@@ -99,7 +101,7 @@ def train(
     texts: pa.Array, labels: NDArray[np.int16], taxonomy: str, settings: Settings, facts: dict[str, Any]
 ) -> Model:
     """A model for these texts; `facts` go into the file beside the settings."""
-    raw = counts(texts, settings.ngrams)
+    raw, hashes = counts(texts, settings.ngrams)
     scores = held_out(raw, labels, settings)
     fitted = fit(raw, labels, settings)
     weights, scales = quantised(np.vstack([fitted.coefficients, fitted.idf**2]))
@@ -109,7 +111,7 @@ def train(
             taxonomy=taxonomy,
             codes=fitted.classes,
             ngrams=settings.ngrams,
-            slots=fitted.slots,
+            hashes=hashes[fitted.columns],
             weights=weights,
             scales=scales,
             bias=fitted.bias.astype(np.float32),

@@ -50,7 +50,7 @@ def main() -> int:
     result = {
         "model": model.version,
         "classes": len(model.codes),
-        "ngrams_known": len(model.slots),
+        "ngrams_known": len(model.hashes),
         "model_mb": round(model.nbytes / 1e6, 1),
         "load_s": round(loaded - start, 3),
         "warm_up_s": round(warm - loaded, 3),
