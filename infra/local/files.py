@@ -1,7 +1,11 @@
 """Small file habits of the embedded stack."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from pipelines.errors import UserFault
 
@@ -33,3 +37,24 @@ def last_lines(path: Path, count: int = 12) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+@contextmanager
+def locked(path: Path, tell: Callable[[], None], patience: float) -> Iterator[None]:
+    """Hold a lock among processes; `tell` is called when there is somebody to wait for. Ends with its holder.
+
+    Raises:
+        filelock.Timeout: still held by another process after `patience` seconds.
+        OSError: the lock file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tell()
+        lock.acquire(timeout=patience)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -14,13 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
+from infra.local.files import locked
 from infra.local.java import Java
 from infra.local.truststore import write_truststore
 from pipelines.errors import UserFault
 
 Progress = Callable[[str], None]
+_WAITING = "等待另一个进程下载 waiting for another process that fetches the same jars"
 MANIFEST = "manifest.json"  # written last: file name -> size in bytes
 _STEP = re.compile(r"\[SUCCESSFUL \] .*!(\S+\.jar)|found (\S+) in")  # a jar came; a module was found
 _IVY_FILES = Path(__file__).parent / "ivy"
@@ -60,8 +60,7 @@ def jars(
         return found
     say = progress or (lambda _: None)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock"), say):
+        with locked(folder.with_suffix(".lock"), lambda: say(_WAITING), patience=3600):
             return _complete(folder) or _fetch(bundle, folder, java, ivy_settings, say)
     except OSError as error:
         raise UserFault(f"cannot fill {folder.parent} ({error.strerror}); set GRIDSTREAM_CACHE") from error
@@ -75,16 +74,6 @@ def _complete(folder: Path) -> tuple[Path, ...]:
         return paths if all(path.stat().st_size == sizes[path.name] for path in paths) else ()
     except (OSError, ValueError):
         return ()
-
-
-def _locked(path: Path, say: Progress) -> FileLock:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say("等待另一个进程下载 waiting for another process that fetches the same jars")
-        lock.acquire()
-    return lock
 
 
 def _fetch(bundle: Bundle, folder: Path, java: Java, ivy_settings: Path | None, say: Progress) -> tuple[Path, ...]:

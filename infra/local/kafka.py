@@ -1,6 +1,7 @@
 """The embedded Kafka: one KRaft node, configuration, first formatting, start command, topic."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -56,13 +57,20 @@ def prepare(settings: Settings, java: Java, progress: Progress | None = None) ->
     Raises:
         UserFault: no jars, no writable folder, or Kafka's formatter refuses.
     """
-    classpath = _classpath(settings, java, progress)
+    jars(KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=progress)
     folder = directory(settings)
     write_private(folder / "server.properties", server_properties(settings))
     if (folder / "data" / "meta.properties").exists():
         return
     log = folder / "format.log"
-    command: list[Path | str] = [java.executable, "-Xmx128m", "-cp", classpath, "kafka.tools.StorageTool", "format"]
+    command: list[Path | str] = [
+        java.executable,
+        "-Xmx128m",
+        "-cp",
+        _classpath(settings),
+        "kafka.tools.StorageTool",
+        "format",
+    ]
     command += ["--cluster-id", _CLUSTER_ID, "--standalone", "--ignore-formatted", "--config", "server.properties"]
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(  # noqa: S603
@@ -84,19 +92,22 @@ def command(settings: Settings, java: Java) -> list[str]:
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
         "-cp",
-        _classpath(settings, java, None),
+        _classpath(settings),
         "kafka.Kafka",
         "server.properties",
     ]
 
 
-def _classpath(settings: Settings, java: Java, progress: Progress | None) -> str:
-    found = jars(KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=progress)
-    return f"{found[0].parent}{os.sep}*"
+def _classpath(settings: Settings) -> str:
+    return f"{KAFKA.folder(settings.cache)}{os.sep}*"
 
 
 def answers(settings: Settings) -> bool:
     """Whether the broker gives metadata."""
+    try:
+        socket.create_connection((settings.local_host, settings.kafka_port), timeout=2).close()
+    except OSError:
+        return False
     try:
         with admin(settings.kafka_bootstrap, timeout=2) as client:
             return bool(client.describe_cluster()["brokers"])

@@ -1,0 +1,52 @@
+"""Processes that an earlier life of the stack left behind.
+
+Every process the supervisor starts carries GRIDSTREAM_STACK=<home> in its environment, and so do its
+children. That mark, unlike a process id in a file, cannot come to mean somebody else's process.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+MARK = "GRIDSTREAM_STACK"
+
+
+def marked(home: Path) -> list[psutil.Process]:
+    """Living processes of the stack in `home`, supervisor included; never this process or its ancestors."""
+    me = psutil.Process()
+    spared = {me.pid, *(parent.pid for parent in me.parents())}
+    return [p for p in psutil.process_iter() if p.pid not in spared and _environment(p).get(MARK) == str(home)]
+
+
+def program_of(process: psutil.Process) -> str | None:
+    """Name of the supervised program that `process` is or descends from."""
+    return _environment(process).get("SUPERVISOR_PROCESS_NAME")
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
+            return {}
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+def end(processes: Iterable[psutil.Process], grace: float = 15.0) -> None:
+    """Ask each to end, wait `grace` seconds, kill what remains. A stopped process is woken to hear it."""
+    alive = list(processes)
+    for process in alive:
+        _send(process, "terminate")
+        _send(process, "resume")
+    _, alive = psutil.wait_procs(alive, timeout=grace)
+    for process in alive:
+        _send(process, "kill")
+    psutil.wait_procs(alive, timeout=5)
+
+
+def _send(process: psutil.Process, action: str) -> None:
+    with contextlib.suppress(psutil.Error):
+        getattr(process, action)()

@@ -1,0 +1,125 @@
+"""The processes of the embedded stack, in the order they start."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from infra.local import clickhouse, dagster, kafka
+from infra.local.jars import SPARK_KAFKA, Progress, jars
+from infra.local.java import Java
+from infra.local.simulator import gridstream
+from infra.settings import Settings
+
+SERVICES = ("kafka", "clickhouse")  # what the others need; started first
+WORKERS = ("stream", "dagster-webserver", "dagster-daemon")
+ON_DEMAND = ("simulator",)
+NAMES = (*SERVICES, *WORKERS, *ON_DEMAND)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process: what starts it, what it needs first, and how we see that it is ready."""
+
+    name: str
+    title: str
+    version: str
+    command: Callable[[], list[str]]
+    directory: Path
+    prepare: Callable[[Progress], None]
+    ports: tuple[str, ...] = ()  # names of the settings that hold them; the first is the one to connect to
+    answers: Callable[[], bool] | None = None  # None: alive for START_SECONDS is ready
+    stop_seconds: int = 30
+    clean_exits: tuple[int, ...] = ()  # exit codes after which it is not started again
+
+
+def programs(settings: Settings, java: Java) -> tuple[Program, ...]:
+    """Programs of this stack. A service that somebody else runs (its address is set) is left out."""
+    found = []
+    if settings.kafka is None:
+        found.append(_kafka(settings, java))
+    if settings.clickhouse_url is None:
+        found.append(_clickhouse(settings))
+    return (*found, _stream(settings, java), *_dagster(settings), _simulator(settings))
+
+
+def _kafka(settings: Settings, java: Java) -> Program:
+    return Program(
+        "kafka",
+        "Kafka",
+        "4.1.1",
+        lambda: kafka.command(settings, java),
+        kafka.directory(settings),
+        lambda say: kafka.prepare(settings, java, say),
+        ("kafka_port", "kafka_controller_port"),
+        lambda: kafka.answers(settings),
+    )
+
+
+def _clickhouse(settings: Settings) -> Program:
+    folder = clickhouse.directory(settings)
+    return Program(
+        "clickhouse",
+        "ClickHouse",
+        f"chdb {version('chdb')}",
+        lambda: [sys.executable, "-m", "infra.local.clickhouse_server", str(folder)],
+        folder,
+        lambda _: clickhouse.prepare(settings),
+        ("clickhouse_port", "clickhouse_tcp_port"),
+        lambda: clickhouse.answers(settings),
+    )
+
+
+def _stream(settings: Settings, java: Java) -> Program:
+    def prepare(say: Progress) -> None:
+        jars(SPARK_KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=say)
+
+    return Program(
+        "stream",
+        "流作业 stream",
+        f"Spark {version('pyspark')}",
+        lambda: [sys.executable, gridstream(), "stream", "run"],
+        settings.home,
+        prepare,
+        stop_seconds=60,
+        clean_exits=(0, 3),  # 3: the position in Kafka is wrong; a person has to decide
+    )
+
+
+def _dagster(settings: Settings) -> tuple[Program, Program]:
+    port = str(settings.dagster_port)
+    serve = [sys.executable, "-m", "dagster_webserver", "-m", dagster.MODULE, "-h", settings.host, "-p", port]
+    schedule = [sys.executable, "-m", "dagster._daemon", "run", "-m", dagster.MODULE]
+    known = version("dagster")
+    web = Program(
+        "dagster-webserver",
+        "Dagster 网页 web UI",
+        known,
+        lambda: serve,
+        settings.home,
+        lambda _: dagster.prepare(settings),
+        ("dagster_port",),
+        lambda: dagster.answers(settings),
+    )
+    daemon = Program(
+        "dagster-daemon",
+        "Dagster 调度 daemon",
+        known,
+        lambda: schedule,
+        settings.home,
+        lambda _: dagster.prepare(settings),
+    )
+    return web, daemon
+
+
+def _simulator(settings: Settings) -> Program:
+    return Program(
+        "simulator",
+        "模拟城市 simulator",
+        version("gridstream"),
+        lambda: [sys.executable, "-m", "infra.local.simulator"],
+        settings.home,
+        lambda _: None,
+        clean_exits=(0,),
+    )
