@@ -1,0 +1,1 @@
+"""The marts: rankings, series and rising types, built from the daily rollup by partition."""

@@ -1,0 +1,61 @@
+-- Counties, towns and grids of each city in one period, counted and ranked.
+--
+-- An area is listed when it is registered on the period's last day, or when it has reports: a grid
+-- without any is a finding too. Only cities with reports in the period are listed.
+-- on_time_rate = on_time / handled. The median is the middle value, or the mean of the middle two.
+-- The reports behind a row: drill/area_ranking.sql.
+WITH
+    with_reports AS
+    (
+        SELECT
+            city_code, county_code, town_code, grid_code,
+            sum(d.reported) AS reported, sum(d.handled) AS handled, sum(d.on_time) AS on_time,
+            sum(d.reopened) AS reopened, sum(d.rejected) AS rejected,
+            sum(arrayCount(due_at -> due_at < {as_of:DateTime('Asia/Shanghai')}, d.open_due_at)) AS overdue_open,
+            sum(d.satisfaction_sum) AS satisfaction_sum, sum(d.satisfaction_count) AS satisfaction_count,
+            groupArrayArray(d.handling_minutes) AS handling_minutes,
+            toUInt64(0) AS households, toUInt64(0) AS unknown_households, toUInt64(0) AS registered
+        FROM rollup_daily AS d
+        WHERE day BETWEEN {first:Date} AND {last:Date}
+        GROUP BY city_code, county_code, town_code, grid_code
+    ),
+    registry AS
+    (
+        SELECT
+            city_code, county_code, town_code, grid_code,
+            toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0), toUInt64(0),
+            []::Array(UInt32),
+            toUInt64(ifNull(g.households, 0)), toUInt64(isNull(g.households)), toUInt64(1)
+        FROM grids AS g FINAL
+        WHERE valid_from <= {last:Date} AND ifNull(valid_to >= {last:Date}, true)
+          AND city_code IN (SELECT city_code FROM with_reports)
+    ),
+    levels AS
+    (
+        SELECT *, area.1 AS level, area.2 AS area_code, area.3 AS parent_code
+        FROM (SELECT * FROM with_reports UNION ALL SELECT * FROM registry)
+        ARRAY JOIN [('county', county_code, city_code), ('town', town_code, county_code), ('grid', grid_code, town_code)] AS area
+    ),
+    figures AS
+    (
+        SELECT
+            city_code, level, area_code, parent_code,
+            sum(l.reported) AS reported, sum(l.handled) AS handled, sum(l.on_time) AS on_time,
+            if(handled = 0, NULL, on_time / handled) AS on_time_rate,
+            sum(l.reopened) AS reopened, sum(l.rejected) AS rejected, sum(l.overdue_open) AS overdue_open,
+            if(sum(satisfaction_count) = 0, NULL, sum(satisfaction_sum) / sum(satisfaction_count)) AS satisfaction_avg,
+            if(handled = 0, NULL, quantileExactInclusiveArray(0.5)(handling_minutes) / 60) AS median_handling_hours,
+            if(sum(registered) = 0 OR sum(unknown_households) > 0, NULL, sum(l.households)) AS households,
+            if(households > 0, 1000 * reported / households, NULL) AS per_1000_households
+        FROM levels AS l
+        GROUP BY city_code, level, area_code, parent_code
+    )
+SELECT
+    city_code, {period:String} AS period, {first:Date} AS period_start, {last:Date} AS period_end,
+    level, area_code, parent_code, reported, handled, on_time, on_time_rate, reopened, rejected, overdue_open,
+    satisfaction_avg, median_handling_hours, households, per_1000_households,
+    rank() OVER (PARTITION BY city_code, level ORDER BY reported DESC) AS rank_by_count,
+    rank() OVER (PARTITION BY city_code, level ORDER BY on_time_rate DESC NULLS LAST) AS rank_by_on_time,
+    rank() OVER (PARTITION BY city_code, level ORDER BY per_1000_households DESC NULLS LAST) AS rank_by_per_1000,
+    {as_of:DateTime('Asia/Shanghai')} AS as_of
+FROM figures

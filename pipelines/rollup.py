@@ -1,0 +1,93 @@
+"""The daily rollup: which days are stale, how one is built, and whether a stored one still holds."""
+
+import functools
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.swap import Superseded, Swap
+
+# Seconds after a push into a day before a build of it is trusted; far above what one insert takes.
+SETTLE = 30.0
+
+FIGURES = (
+    "county_code", "town_code", "reported", "handled", "closed", "on_time", "reopened", "rejected",
+    "satisfaction_sum", "satisfaction_count", "by_model", "by_fallback", "handling_minutes", "open_due_at",
+)  # fmt: skip
+
+_BEGIN = "SELECT sum(rows), now64(3, 'Asia/Shanghai') FROM day_activity WHERE day = {day:Date}"
+_RECORD = """
+INSERT INTO rollup_builds (day, activity_seen, rows, reports, seconds, run_id, started_at)
+SELECT {day:Date}, {seen:UInt64}, {rows:UInt32},
+       (SELECT sum(reported) FROM rollup_daily WHERE day = {day:Date}),
+       dateDiff('millisecond', {started:DateTime64(3, 'Asia/Shanghai')} AS started, now64(3)) / 1000,
+       {run_id:String}, started"""
+_LAST = (
+    "SELECT reports, seconds FROM rollup_builds WHERE day = {day:Date} AND run_id = {run_id:String} ORDER BY built_at"
+)
+
+
+@dataclass(frozen=True)
+class DayBuild:
+    """A built day. `rows` of the rollup, `reports` in them; both 0 when a later build took over."""
+
+    day: date
+    rows: int = 0
+    reports: int = 0
+    seconds: float = 0.0
+    superseded: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A cell of the rollup that is not what `reports` gives. None where a side has no such cell."""
+
+    day: date
+    city_code: str
+    grid_code: str
+    event_type: int
+    stored: dict[str, Any] | None
+    recomputed: dict[str, Any] | None
+
+
+def stale_days(client: Client, settle: float = SETTLE) -> list[date]:
+    """Days that were touched since their last build, oldest first."""
+    return [day for (day,) in client.query(sql("sql/stale_days.sql"), {"settle": settle}).result_rows]
+
+
+def build_day(client: Client, day: date, run_id: str) -> DayBuild:
+    """Recompute a day from `reports` and swap it in. Needs SELECT, INSERT, ALTER, CREATE and DROP TABLE.
+
+    About 0.9 s for a day of 1.2 million messages (400,000 reports), 0.3 s for a quarter of it.
+    """
+    try:
+        with Swap(client, "rollup_daily", day) as build:
+            seen, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
+            rows = build.fill(sql("rollup.sql"), {"day": day})
+            build.commit()
+    except Superseded:
+        return DayBuild(day, superseded=True)
+    begun = started.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    client.command(_RECORD, {"day": day, "seen": seen, "rows": rows, "run_id": run_id, "started": begun})
+    reports, seconds = client.query(_LAST, {"day": day, "run_id": run_id}).result_rows[-1]
+    return DayBuild(day, rows, int(reports), float(seconds))
+
+
+def recompute_differences(client: Client, day: date) -> list[Difference]:
+    """Cells in which the stored rollup of `day` is not its recomputation from `reports`; reads only."""
+    query = sql("sql/rollup_differences.sql").replace("$recomputed", sql("rollup.sql"))
+    rows = client.query(query, {"day": day}).result_rows
+    return [Difference(day, city, grid, kind, _named(old), _named(new)) for city, grid, kind, old, new in rows]
+
+
+def _named(side: list[tuple[Any, ...]]) -> dict[str, Any] | None:
+    return dict(zip(FIGURES, side[0], strict=True)) if side else None
+
+
+@functools.cache
+def sql(name: str) -> str:
+    """A .sql file of this package, by its path inside it."""
+    return files("pipelines").joinpath(name).read_text("utf-8")

@@ -1,0 +1,112 @@
+"""Builds one partition of a table in private and swaps it in as a whole.
+
+Readers see the old partition or the new one, never a mixture, and a crash leaves nothing but a
+private table that the next build of the partition, or `sweep`, drops.
+
+Two builds of the same partition at once must not end with the older data in place. So a build,
+before it reads anything, makes its private table, then drops those of earlier builds, and gives up
+when it sees a later one. Whichever way the two interleave, only one of them still has a table to
+swap in, or one read after the other had finished. A process that was suspended and wakes up late
+finds its table gone.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from clickhouse_connect.driver.binding import quote_identifier
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from pipelines.errors import GridstreamError
+
+_PREFIX = "building_"
+_STAMP_DIGITS = 20  # microseconds since 1970, so that names sort by age
+
+_SIBLINGS = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND startsWith(name, {prefix:String}) ORDER BY name"""
+_FROM_EMPTY = "allow_replace_partition_from_empty_source"
+_CLOCK = "SELECT toUnixTimestamp64Micro(now64(6))"
+
+Partition = date | tuple[str, date]
+
+
+class Superseded(GridstreamError):
+    """A later build of the same partition has taken over; its result will stand, ours is dropped."""
+
+
+@dataclass
+class Swap:
+    """A context: inside it `fill` the private table, then `commit`. Leaving it drops the table."""
+
+    client: Client
+    table: str
+    partition: Partition
+    name: str = field(init=False, default="")
+
+    def __enter__(self) -> Self:
+        prefix = f"{_PREFIX}{self.table}_{_slug(self.partition)}_"
+        stamp = int(self.client.query(_CLOCK).result_rows[0][0])
+        self.name = f"{prefix}{stamp:0{_STAMP_DIGITS}}_{secrets.token_hex(4)}"
+        make = f"CREATE TABLE {{build:Identifier}} AS {quote_identifier(self.table)}"
+        self.client.command(make, {"build": self.name})
+        try:
+            self._fence(prefix)
+        except BaseException:
+            _drop(self.client, self.name)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, DatabaseError) and not self._exists():
+            raise Superseded(f"{self.table} {self.partition}: a later build has taken over") from error
+        _drop(self.client, self.name)
+
+    def fill(self, select: str, parameters: dict[str, Any]) -> int:
+        """Insert what `select` gives (columns in the table's order); the number of rows now inside."""
+        self.client.command(f"INSERT INTO {{build:Identifier}} {select}", parameters | {"build": self.name})
+        return int(self.client.query("SELECT count() FROM {build:Identifier}", {"build": self.name}).result_rows[0][0])
+
+    def commit(self) -> None:
+        """Put the private rows in the partition's place, in one step; without any, the partition goes."""
+        kind = "Date" if isinstance(self.partition, date) else "Tuple(String, Date)"
+        target, build = quote_identifier(self.table), quote_identifier(self.name)
+        replace = f"ALTER TABLE {target} REPLACE PARTITION {{partition:{kind}}} FROM {build}"
+        # Servers that do not know the setting do this anyway.
+        settings = {_FROM_EMPTY: 1} if _FROM_EMPTY in self.client.server_settings else {}
+        self.client.command(replace, {"partition": self.partition}, settings=settings)
+
+    def _fence(self, prefix: str) -> None:
+        for (name,) in self.client.query(_SIBLINGS, {"prefix": prefix}).result_rows:
+            if name > self.name:
+                raise Superseded(f"{self.table} {self.partition}: a later build is under way")
+            if name < self.name:
+                _drop(self.client, name)
+
+    def _exists(self) -> bool:
+        return bool(int(self.client.command("EXISTS TABLE {build:Identifier}", {"build": self.name})))  # type: ignore[arg-type]
+
+
+def sweep(client: Client, older_than: timedelta = timedelta(hours=1)) -> list[str]:
+    """Drop private tables of builds that began longer ago and never ended; their names."""
+    now = int(client.query(_CLOCK).result_rows[0][0])
+    oldest = now - int(older_than.total_seconds() * 1e6)
+    names = [name for (name,) in client.query(_SIBLINGS, {"prefix": _PREFIX}).result_rows]
+    left = [name for name in names if int(name.split("_")[-2]) < oldest]
+    for name in left:
+        _drop(client, name)
+    return left
+
+
+def _drop(client: Client, name: str) -> None:
+    client.command("DROP TABLE IF EXISTS {build:Identifier}", {"build": name})
+
+
+def _slug(partition: Partition) -> str:
+    parts = (partition,) if isinstance(partition, date) else partition
+    return "_".join(part.strftime("%Y%m%d") if isinstance(part, date) else part for part in parts)

@@ -1,0 +1,141 @@
+"""The daily rollup, with figures reckoned by hand."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from marts_facts import at, insert, message
+
+from pipelines.rollup import build_day, recompute_differences, sql, stale_days
+
+DAY = date(2026, 3, 4)
+
+
+def _cell(client: Client) -> dict[str, object]:
+    result = client.query("SELECT * FROM rollup_daily WHERE day = {day:Date}", {"day": DAY}, query_tz="Asia/Shanghai")
+    (row,) = result.named_results()
+    return row
+
+
+def _four_reports(client: Client) -> None:
+    """a: handled after 2 h, closed after 3 h; b: sent back, handled too late; c: rejected; d: open."""
+    insert(
+        client,
+        [
+            message("a", DAY),
+            message("a", DAY, "resolved", after=2),
+            message("a", DAY, "closed", after=3, satisfaction=4),
+            message("b", DAY, "reopened", after=20),
+            message("b", DAY, "resolved", after=25.5),
+            message("c", DAY, "rejected", after=1),
+            message("d", DAY, decided_by="fallback"),
+        ],
+    )
+
+
+def test_figures_of_a_cell(client: Client) -> None:
+    _four_reports(client)
+    build_day(client, DAY, "run")
+    cell = _cell(client)
+    counts = {name: cell[name] for name in ("reported", "handled", "closed", "on_time", "reopened", "rejected")}
+    assert counts == {"reported": 4, "handled": 2, "closed": 1, "on_time": 1, "reopened": 1, "rejected": 1}
+    assert (cell["satisfaction_sum"], cell["satisfaction_count"]) == (4, 1)
+    assert (cell["by_model"], cell["by_fallback"]) == (3, 1)
+    assert cell["handling_minutes"] == [120, 1530]
+    assert cell["open_due_at"] == [at(DAY, 32)]
+
+
+def test_columns_stand_in_the_order_of_the_table(client: Client) -> None:
+    selected = client.query(sql("rollup.sql"), {"day": DAY}).column_names
+    assert selected == client.query("SELECT * FROM rollup_daily").column_names
+
+
+def test_a_second_build_changes_nothing(client: Client) -> None:
+    _four_reports(client)
+    first = build_day(client, DAY, "one")
+    before = _cell(client)
+    assert build_day(client, DAY, "two").rows == first.rows == 1
+    assert _cell(client) == before
+
+
+def test_a_resend_and_an_older_message_change_no_figure(client: Client) -> None:
+    _four_reports(client)
+    build_day(client, DAY, "one")
+    before = _cell(client)
+    insert(client, [message("d", DAY, decided_by="fallback"), message("a", DAY, "dispatched", after=1)])
+    assert build_day(client, DAY, "two").reports == 4
+    assert _cell(client) == before
+
+
+def test_a_correction_moves_the_count_to_another_grid(client: Client) -> None:
+    insert(client, [message("a", DAY)])
+    build_day(client, DAY, "one")
+    insert(client, [message("a", DAY, after=1, grid="990002001001", event_type=305)])
+    build_day(client, DAY, "two")
+    cell = _cell(client)
+    assert (cell["grid_code"], cell["event_type"], cell["reported"]) == ("990002001001", 305, 1)
+
+
+def test_a_day_without_reports_ends_up_empty(client: Client) -> None:
+    _four_reports(client)
+    build_day(client, DAY, "one")
+    client.command("TRUNCATE TABLE report_states")
+    build = build_day(client, DAY, "two")
+    assert (build.rows, build.reports) == (0, 0)
+    assert client.query("SELECT count() FROM rollup_daily").result_rows == [(0,)]
+
+
+def test_other_days_are_left_alone(client: Client) -> None:
+    other = DAY + timedelta(days=1)
+    insert(client, [message("a", DAY), message("b", other)])
+    for day in (DAY, other):
+        build_day(client, day, "one")
+    build_day(client, DAY, "two")
+    assert client.query("SELECT day, reported FROM rollup_daily ORDER BY day").result_rows == [(DAY, 1), (other, 1)]
+
+
+def test_touched_days_are_stale_until_built(client: Client) -> None:
+    other = DAY + timedelta(days=1)
+    insert(client, [message("a", DAY), message("b", other)])
+    assert stale_days(client, settle=0) == [DAY, other]
+    build_day(client, DAY, "one")
+    assert stale_days(client, settle=0) == [other]
+    insert(client, [message("a", DAY, "closed", after=5)])
+    assert stale_days(client, settle=0) == [DAY, other]
+
+
+def test_a_build_right_after_a_push_is_not_trusted_yet(client: Client) -> None:
+    insert(client, [message("a", DAY)])
+    build_day(client, DAY, "one")
+    assert stale_days(client, settle=60) == [DAY]
+    assert stale_days(client, settle=0) == []
+
+
+@pytest.mark.parametrize("table", ["report_states", "report_handling"])
+def test_a_repair_of_a_table_below_reports_touches_the_day(client: Client, table: str) -> None:
+    insert(client, [message("a", DAY)])
+    build_day(client, DAY, "one")
+    client.command(f"INSERT INTO {table} SELECT * FROM {table} SETTINGS insert_deduplicate = 0")
+    assert stale_days(client, settle=0) == [DAY]
+
+
+def test_differences_name_the_cell_and_both_sides(client: Client) -> None:
+    _four_reports(client)
+    build_day(client, DAY, "one")
+    assert recompute_differences(client, DAY) == []
+    insert(client, [message("d", DAY, "closed", after=4, decided_by="fallback")])
+    (difference,) = recompute_differences(client, DAY)
+    assert difference.stored and difference.recomputed
+    assert (difference.stored["handled"], difference.recomputed["handled"]) == (2, 3)
+    client.command("TRUNCATE TABLE rollup_daily")
+    assert recompute_differences(client, DAY)[0].stored is None
+
+
+def test_reports_of_one_day_read_one_partition_on_both_sides(client: Client) -> None:
+    """A day's rebuild must not cost more the more days there are."""
+    insert(client, [message(f"r{n}", DAY + timedelta(days=n)) for n in range(9)])
+    explained = client.query(f"EXPLAIN indexes = 1 {sql('rollup.sql')}", {"day": DAY}).result_rows
+    plan = "\n".join(line for (line,) in explained)
+    assert plan.count("ReadFromMergeTree") == 2
+    assert re.findall(r"Min-Max.*?Parts: (\d+)/(\d+)", plan, re.DOTALL) == [("1", "9")] * 2, plan
