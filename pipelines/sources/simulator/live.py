@@ -1,5 +1,6 @@
 """The present: messages about events that happen now, at a given rate, until somebody says stop."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,14 +42,15 @@ class Live:
 
     def ticks(self) -> Iterator[list[Sent]]:
         """The messages of each quarter of a second, in real time; a late tick catches up."""
-        start, given = time.monotonic(), 0.0
-        while not self.stop.is_set() and (self.seconds is None or time.monotonic() - start < self.seconds):
-            passed = time.monotonic() - start
-            due = int(self.rate * passed - given)
+        start, given, passed = time.monotonic(), 0, 0.0
+        end = math.inf if self.seconds is None else self.seconds
+        while not self.stop.is_set() and passed < end:
+            self.stop.wait(max(0.0, passed + TICK - (time.monotonic() - start)))
+            passed = min(time.monotonic() - start, end)
+            due = round(self.rate * passed) - given
             given += due
             if due:
                 yield list(self._renderer.render(self._next(due)))
-            self.stop.wait(max(0.0, TICK - (time.monotonic() - start - passed)))
 
     def _next(self, count: int) -> Rows:
         now = now_ms()

@@ -19,7 +19,7 @@ from msgspec import Struct
 from pipelines.errors import UserFault
 
 VERSION = 1
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Sent(Struct, gc=False, omit_defaults=True):

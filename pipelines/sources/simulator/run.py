@@ -54,3 +54,12 @@ def send(
         tally.partitions.update(place.partition for place in places)
         advance(len(part))
     return tally
+
+
+def pretend(parts: Iterable[list[Sent]], advance: Callable[[int], None] = lambda count: None) -> Tally:
+    """Counts what would be sent."""
+    tally = Tally()
+    for part in parts:
+        tally.kinds.update(sent.kind for sent in part)
+        advance(len(part))
+    return tally
