@@ -1,11 +1,13 @@
 """The `gridstream` command: one module per command group, each with `register(app)`."""
 
+import logging
+
 import typer
 
-from infra.cli import stream
+from infra.cli import classify, ingest, migrate, quarantine, simulate, sql, status, stream, verify
 from infra.cli.output import faults_as_lines
 
-GROUPS = (stream,)
+GROUPS = (status, simulate, ingest, stream, migrate, classify, quarantine, verify, sql)
 
 _HELP = """城市事件流分析：Kafka → Spark → ClickHouse，由 Dagster 编排。
 
@@ -31,5 +33,6 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Entry point of the console script."""
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its faults reach us as exceptions
     with faults_as_lines():
         build()()
