@@ -70,6 +70,8 @@ def command(
     model, disorder, stop = city_model(city, seed), Disorder(duplicate_share, late_share, bad_share), Event()
     if live and (days or first or last or dry_run):
         raise UserFault("--live 只用于现在 is about now: drop --days, --from, --to and --dry-run")
+    if days and first:
+        raise UserFault("--from 与 --days 只能选一个 give either --from or --days")
     if live:
         feed = _live(model, disorder, rate, lasting, messages, stop)
     else:

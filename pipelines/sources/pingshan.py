@@ -23,8 +23,8 @@ CITY = "440310"
 UNKNOWN_GRID = "000000000000"  # for the stream to reject: the row then stands in quarantine, not in a log
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 COLUMNS = (
-    "REC_ID", "CREATE_TIME", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID", "EVENT_TYPE_NAME",
-    "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME", "COMMUNITY_ID",
+    "REC_ID", "CREATE_TIME", "EVENT_SRC_ID", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID",
+    "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME", "COMMUNITY_ID",
     "COMMUNITY_NAME", "DISPOSE_UNIT_ID", "DISPOSE_UNIT_NAME", "INTIME_ARCHIVE_NUM", "OVERTIME_ARCHIVE_NUM",
 )  # fmt: skip
 # The district's own app, the city's WeChat service, two hotlines, the government mailbox, the telephone.

@@ -73,7 +73,7 @@ def _card(rng: np.random.Generator) -> Planted:
 def _plate(rng: np.random.Generator) -> Planted:
     usual = f"浙{_pick(rng, 'BBBACD')}{_pick(rng, '12345')}{_pick(rng, _LETTERS)}{_digits(rng, 3)}"
     electric = f"浙B{_pick(rng, 'DF')}{_digits(rng, 5)}"
-    number = _pick(rng, (usual, electric))
+    number = _pick(rng, (usual, electric, f"{usual[:2]}·{usual[2:]}"))
     return Planted(f"，车牌号{number}", (("plate", number),))
 
 

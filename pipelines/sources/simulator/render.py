@@ -85,9 +85,9 @@ class Renderer:
             message["source_type"] = self._source_types[row.coded]
         if row.person >= 0:
             message["event_type"] = self._codes[row.person]
-        self._trim(message, row)
+        planted += self._trim(message, row)
         if row.kind == BAD:
-            return self._bad(message, row)
+            return self._bad(message, row, planted)
         return Sent(
             kind=KINDS[row.kind],
             value=_encode(message),
@@ -102,8 +102,9 @@ class Renderer:
             personal=planted,
         )
 
-    def _trim(self, message: Message, row: "_Row") -> None:
-        """The optional fields. Each takes its own ten bits of the report's random number."""
+    def _trim(self, message: Message, row: "_Row") -> tuple[tuple[str, str], ...]:
+        """The optional fields, each by its own ten bits of the report's random number; what personal data
+        they hold."""
         shares, draw = self._shares, row.draw
         if _part(draw, 40) < shares.located:
             lon, lat = self._points[row.grid]
@@ -116,10 +117,16 @@ class Renderer:
             message["handler"] = f"{self._handlers[row.grid]}{self._codes[row.true] // 100}0{draw % 4}"
         if _part(draw, 50) < shares.reporter:
             message["reporter"] = f"u{draw % 900_001:06d}"
-        if _part(draw * 7 + row.step * 131, 8) < shares.unknown_field:
-            message |= _UNKNOWN[draw % len(_UNKNOWN)]
+        if _part(draw * 7 + row.step * 131, 8) >= shares.unknown_field:
+            return ()
+        if draw % 5 == 0:
+            found = self.texts.personal[(draw >> 12) % len(self.texts.personal)]
+            message["contact"] = {"note": found.text}
+            return found.values
+        message |= _UNKNOWN[draw % len(_UNKNOWN)]
+        return ()
 
-    def _bad(self, message: Message, row: "_Row") -> Sent:
+    def _bad(self, message: Message, row: "_Row", planted: tuple[tuple[str, str], ...]) -> Sent:
         kind = BAD_KINDS[row.bad]
         message["report_id"] = f"{message['report_id']}-bad"
         value = kind.spoil(message)
@@ -134,6 +141,7 @@ class Renderer:
             updated_at=message["updated_at"],
             type=self._codes[row.true],
             way=kind.way,
+            personal=tuple(one for one in planted if value and one[1].encode() in value),
         )
 
 

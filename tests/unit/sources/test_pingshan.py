@@ -1,0 +1,110 @@
+"""The Pingshan adapter: invented rows for each rule, then the real file against its own figures."""
+
+import csv
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipelines.sources.base import Mapped
+from pipelines.sources.catalogue import open_source
+from pipelines.sources.ingest import ingest
+from pipelines.sources.pingshan import COLUMNS
+from schemas.contract.v1 import Report
+
+ROW = dict.fromkeys(COLUMNS, "1") | {
+    "REC_ID": "900001", "CREATE_TIME": "2018-07-04 17:24:41", "EVENT_SRC_NAME": "12345", "EVENT_PROPERTY_NAME": "投诉",
+    "EVENT_TYPE_NAME": "市政设施", "MAIN_TYPE_NAME": "公用部件", "SUB_TYPE_NAME": "下水井盖", "STREET_NAME": "坪山街道",
+    "COMMUNITY_ID": "10007", "COMMUNITY_NAME": "六联社区", "INTIME_ARCHIVE_NUM": "1", "OVERTIME_ARCHIVE_NUM": "0",
+}  # fmt: skip
+
+
+def mapped(tmp_path: Path, *changes: dict[str, str]) -> list[Mapped]:
+    path = tmp_path / "events.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(ROW | change for change in changes)
+    return list(open_source("pingshan", path).messages())
+
+
+def one(tmp_path: Path, **change: str) -> dict[str, Any]:
+    message = mapped(tmp_path, change)[0].message
+    assert message is not None
+    msgspec.convert(message, Report)
+    return message
+
+
+def test_closed_in_time_is_closed_at_the_limit(tmp_path: Path) -> None:
+    message = one(tmp_path)
+    assert message["status"] == "closed"
+    assert message["reported_at"] == "2018-07-04T17:24:41+08:00"
+    assert message["updated_at"] == message["due_at"]
+    assert message["closing_time"] == "bound"
+    assert message["source_type"] == "pingshan/公用部件/下水井盖"
+    assert message["text"] == "坪山街道六联社区 市政设施 公用部件 下水井盖（投诉）"
+
+
+def test_closed_late_is_closed_a_second_after_the_limit(tmp_path: Path) -> None:
+    message = one(tmp_path, INTIME_ARCHIVE_NUM="0", OVERTIME_ARCHIVE_NUM="1")
+    late = datetime.fromisoformat(message["updated_at"]) - datetime.fromisoformat(message["due_at"])
+    assert (message["status"], late.total_seconds()) == ("closed", 1)
+
+
+def test_not_closed_is_accepted(tmp_path: Path) -> None:
+    message = one(tmp_path, INTIME_ARCHIVE_NUM="-", OVERTIME_ARCHIVE_NUM="-")
+    assert (message["status"], message["updated_at"]) == ("accepted", message["reported_at"])
+    assert "closing_time" not in message
+
+
+def test_a_missing_community_goes_to_the_stream_as_unknown(tmp_path: Path) -> None:
+    message = one(tmp_path, COMMUNITY_ID="-", COMMUNITY_NAME="-", STREET_NAME="-")
+    assert message["grid_code"] == "000000000000"
+    assert message["text"] == "市政设施 公用部件 下水井盖（投诉）"
+
+
+def test_rows_that_cannot_be_turned_say_why(tmp_path: Path) -> None:
+    rows = mapped(tmp_path, {"CREATE_TIME": "-"}, {"EVENT_SRC_NAME": "fax"}, {})
+    assert [row.problem for row in rows] == [
+        "CREATE_TIME is not a time: '-'",
+        "unknown channel EVENT_SRC_NAME 'fax'",
+        "",
+    ]
+    assert [row.message is None for row in rows] == [True, True, False]
+
+
+def test_an_unlisted_category_is_reported(tmp_path: Path) -> None:
+    rows = mapped(tmp_path, {"MAIN_TYPE_NAME": "太空垃圾"}, {})
+    assert [row.category for row in rows] == ["pingshan/太空垃圾/下水井盖", ""]
+
+
+def test_the_same_row_has_the_same_event_id(tmp_path: Path) -> None:
+    assert one(tmp_path)["event_id"] == one(tmp_path)["event_id"]
+    assert one(tmp_path)["event_id"] != one(tmp_path, REC_ID="900002")["event_id"]
+
+
+@pytest.fixture(scope="module")
+def real(data: Path) -> Any:
+    return open_source("pingshan", data / "pingshan" / "events.csv")
+
+
+def test_the_real_file_is_accounted_for(real: Any) -> None:
+    reports = [msgspec.convert(row.message, Report) for row in real.messages()]
+    assert len(reports) == real.rows == 10_000
+    assert len({report.event_id for report in reports}) == 10_000
+    closed = [report for report in reports if report.status == "closed"]
+    in_time = Counter(report.due_at is not None and report.updated_at <= report.due_at for report in closed)
+    assert in_time == {True: 9071, False: 924}
+    assert Counter(report.grid_code[:6] for report in reports) == {"440310": 9990, "000000": 10}
+
+
+def test_the_real_files_defects_are_found(real: Any) -> None:
+    done = ingest(real, None)
+    counts = {finding.id: finding.count for finding in done.findings}
+    assert counts["backward_time"] >= 340
+    assert counts["unknown_area"] >= 10
+    assert counts["two_names"] > 0
+    assert (done.problems, done.unmapped) == (0, Counter())
