@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.errors import UserFault
 from pipelines.marts.build import MartBuild, build_mart, now
 from pipelines.marts.catalog import MARTS, Mart, Period
 from pipelines.rollup import SETTLE, DayBuild, build_day, stale_days
@@ -93,6 +94,13 @@ class _State:
         return sum(self.builds[source][first + timedelta(days=n)] for n in range((last - first).days + 1))
 
 
+def days_between(first: date, last: date) -> list[date]:
+    """All days from `first` to `last`, both included. Raises UserFault when there are none."""
+    if first > last:
+        raise UserFault(f"the first day, {first}, lies after the last, {last}")
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
 def plan_days(days: Iterable[date], as_of: datetime | None = None) -> Plan:
     """Rebuild these days, touched or not, and every period they go into."""
     chosen = tuple(sorted(set(days)))
@@ -106,6 +114,11 @@ def plan_stale(client: Client, as_of: datetime | None = None, settle: float = SE
     moment = as_of or now()
     touched = plan_days(stale_days(client, settle), moment)
     return Plan(touched.days, _in_order(chain(touched.marts, stale_marts(client, moment))))
+
+
+def plan_mart(client: Client, mart: Mart, as_of: datetime | None = None) -> Plan:
+    """Rebuild the periods of one mart that lag behind their days; days are left alone."""
+    return Plan(marts=tuple(pair for pair in stale_marts(client, as_of) if pair[0] == mart))
 
 
 def stale_marts(client: Client, as_of: datetime | None = None) -> Iterator[tuple[Mart, Period]]:

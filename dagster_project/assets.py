@@ -1,0 +1,102 @@
+"""The rollup and the marts as assets: materialize a range of days by hand, and the marts follow."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from dagster_project.faults import RETRIES, faults
+from dagster_project.reporting import day_metadata, log_progress, mart_metadata
+from dagster_project.resources import Services
+from dagster_project.sources import REPORTS
+from infra.settings import settings
+from pipelines.marts.build import now
+from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, Mart
+from pipelines.marts.runner import Plan, execute, plan_mart
+from pipelines.rollup import sql
+
+MARTS_GROUP = "marts"
+POOL = "rebuild"  # one run at a time, see infra/local/dagster.yaml
+
+# The oldest public data set (Pingshan) begins in 2018. One more than the days that have ended: today.
+FIRST_DAY = date(2018, 1, 1)
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="Asia/Shanghai", end_offset=1)
+
+# Most of the days since FIRST_DAY have no reports and are never built, which eager() takes for missing.
+FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+# Rankings are rebuilt at least once a day, since open reports fall due.
+DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_window=timedelta(hours=26))
+
+
+@dg.asset(
+    deps=[REPORTS],
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name=MARTS_GROUP,
+    kinds={"clickhouse", "sql"},
+    pool=POOL,
+    retry_policy=RETRIES,
+    metadata={
+        "dagster/table_name": f"{settings().database}.rollup_daily",
+        "query": dg.MetadataValue.md(f"```sql\n{sql('rollup.sql')}\n```"),
+    },
+)
+def rollup_daily(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:
+    """日汇总：每天、每网格、每类型一行；整天重算后整体换入，不做增量。
+
+    The daily rollup, a row for each day, grid and type; a day is recomputed and swapped in as a whole.
+    """
+    days = tuple(date.fromisoformat(key) for key in context.partition_keys)
+    with faults(), services.clickhouse() as client:
+        result = execute(client, Plan(days), log_progress(context.log, len(days)), run_id=context.run_id)
+    return dg.MaterializeResult(metadata=day_metadata(result.days))
+
+
+def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefinition:
+    """An asset that brings all periods of a mart up to its days."""
+
+    @dg.asset(
+        name=mart.table,
+        deps=deps,
+        description=description,
+        group_name=MARTS_GROUP,
+        kinds={"clickhouse", "sql"},
+        pool=POOL,
+        retry_policy=RETRIES,
+        automation_condition=FOLLOW,
+        freshness_policy=DAILY,
+        metadata={
+            "dagster/table_name": f"{settings().database}.{mart.table}",
+            "read it through": f"{mart.name}, published_{mart.name}",
+            "query": dg.MetadataValue.md(f"```sql\n{sql(f'marts/{mart.name}.sql')}\n```"),
+            "reports behind a row": dg.MetadataValue.md(f"```sql\n{sql(f'marts/drill/{mart.name}.sql')}\n```"),
+        },
+    )
+    def build(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:
+        with faults(), services.clickhouse() as client:
+            moment = now()
+            plan = plan_mart(client, mart, moment)
+            result = execute(client, plan, log_progress(context.log, plan.steps), moment, context.run_id)
+        return dg.MaterializeResult(metadata=mart_metadata(result.marts))
+
+    return build
+
+
+MART_ASSETS = [
+    mart_asset(
+        DAILY_SERIES,
+        "县区每日分类型序列：上报、办结、按时。\n\nThe series behind trends: a county's day by event type.",
+        ["rollup_daily"],
+    ),
+    mart_asset(
+        AREA_RANKING,
+        "区域排名：县区、镇街、网格，按日、周、月；只在同一城市内排名。\n\n"
+        "Rankings of counties, towns and grids within a city, by day, week and month.",
+        ["rollup_daily"],
+    ),
+    mart_asset(
+        RISING_TYPES,
+        "异常上升的类型：近 7 天对前 4 周，小数目也稳。\n\n"
+        "Event types on the rise: the last 7 days against the 4 weeks before, sound for small counts.",
+        [DAILY_SERIES.table],
+    ),
+]

@@ -1,0 +1,28 @@
+"""The code location: `dagster_project.definitions`. Loads without any service being up."""
+
+import dagster as dg
+
+from dagster_project.assets import MART_ASSETS, MARTS_GROUP, rollup_daily
+from dagster_project.checks import CHECKS
+from dagster_project.jobs import check_figures, every_five_minutes, hourly_checks, rebuild_days, rebuild_stale
+from dagster_project.resources import Services
+from dagster_project.sources import SOURCES
+from dagster_project.stream import stream_watch
+
+marts_follow = dg.AutomationConditionSensorDefinition(
+    "marts_follow",
+    target=dg.AssetSelection.groups(MARTS_GROUP),
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="手工重建某日后，指标随之重建\n\nMarts follow when days are materialized by hand.",
+)
+
+defs = dg.Definitions(
+    assets=[*SOURCES, rollup_daily, *MART_ASSETS],
+    asset_checks=CHECKS,
+    jobs=[rebuild_stale, rebuild_days, check_figures],
+    schedules=[every_five_minutes, hourly_checks],
+    sensors=[stream_watch, marts_follow],
+    resources={"services": Services()},
+    executor=dg.in_process_executor,  # a run is one process; multiprocess adds 10 s to each
+)

@@ -1,0 +1,24 @@
+"""What Dagster makes of our faults: a transient one is tried again, all others fail at once, in one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from pipelines.clickhouse import is_transient
+from pipelines.errors import GridstreamError
+
+# A restart of ClickHouse takes seconds; an overloaded one gets minutes.
+RETRIES = dg.RetryPolicy(max_retries=3, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Inside an op with `retry_policy=RETRIES`."""
+    try:
+        yield
+    except Exception as error:
+        if is_transient(error):
+            raise
+        text = str(error) if isinstance(error, GridstreamError) else f"{type(error).__name__}: {error}"
+        raise dg.Failure(description=text, allow_retries=False) from error

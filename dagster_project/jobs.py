@@ -1,0 +1,103 @@
+"""The two jobs that rebuild, the job that checks, and their schedules.
+
+All rebuilding may run at once without harm; the pool keeps runs from doing the same work twice.
+"""
+
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.assets import DAYS, POOL
+from dagster_project.faults import RETRIES, faults
+from dagster_project.reporting import log_progress, materializations
+from dagster_project.resources import Services
+from pipelines.errors import UserFault
+from pipelines.marts.build import now
+from pipelines.marts.runner import Plan, days_between, execute, plan_days, plan_stale
+
+UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+class DayRange(dg.Config):
+    """Days to rebuild, both included."""
+
+    from_day: str = Field(description="第一天 the first day, 2026-11-01")
+    to_day: str = Field(description="最后一天 the last day, 2026-11-30")
+
+    def plan(self) -> Plan:
+        """Raises UserFault when a day is malformed or the range is empty."""
+        try:
+            first, last = date.fromisoformat(self.from_day), date.fromisoformat(self.to_day)
+        except ValueError as error:
+            raise UserFault(f"a day is written like 2026-11-01: {error}") from None
+        return plan_days(days_between(first, last))
+
+
+@dg.op(pool=POOL, retry_policy=RETRIES)
+def rebuild_touched(context: dg.OpExecutionContext, services: Services) -> None:
+    """Rebuild every day touched since its last build, and the marts that read it."""
+    with faults(), services.clickhouse() as client:
+        plan = plan_stale(client)
+        _build(context, services, plan)
+
+
+@dg.op(pool=POOL, retry_policy=RETRIES)
+def rebuild_range(context: dg.OpExecutionContext, services: Services, config: DayRange) -> None:
+    """Rebuild a range of days, touched or not, and the marts that read them."""
+    with faults():
+        _build(context, services, config.plan())
+
+
+def _build(context: dg.OpExecutionContext, services: Services, plan: Plan) -> None:
+    context.log.info(f"{len(plan.days)} days and {len(plan.marts)} mart partitions to build")
+    with services.clickhouse() as client:
+        result = execute(client, plan, log_progress(context.log, plan.steps), now(), context.run_id)
+    for event in materializations(result, DAYS):
+        context.log_event(event)
+    context.log.info(f"{plan.steps} partitions built in {result.seconds:.1f} s, {result.superseded} superseded")
+
+
+@dg.job(description="重建被触及的日与相关指标\n\nRebuild the days that messages touched, and the marts that read them.")
+def rebuild_stale() -> None:
+    rebuild_touched()
+
+
+@dg.job(description="重建一段日期\n\nRebuild a range of days, touched or not: after a fix, or to be sure.")
+def rebuild_days() -> None:
+    rebuild_range()
+
+
+check_figures = dg.define_asset_job(
+    "check_figures",
+    selection=dg.AssetSelection.all_asset_checks(),
+    description="核对账本与汇总\n\nCheck the ledger, and that rollup and marts equal their recomputation.",
+)
+
+
+@dg.schedule(
+    job=rebuild_stale,
+    cron_schedule="*/5 * * * *",
+    execution_timezone="Asia/Shanghai",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每 5 分钟：有日期被触及才运行\n\nEvery 5 minutes, when there is something to rebuild.",
+)
+def every_five_minutes(context: dg.ScheduleEvaluationContext, services: Services) -> dg.RunRequest | dg.SkipReason:
+    waiting = context.instance.get_runs(dg.RunsFilter(job_name=rebuild_stale.name, statuses=UNFINISHED), limit=1)
+    if waiting:
+        return dg.SkipReason("上一次仍在运行 the previous run is not over")
+    with services.clickhouse() as client:
+        plan = plan_stale(client)
+    if not plan.steps:
+        return dg.SkipReason("没有被触及的日期 no day was touched")
+    return dg.RunRequest(tags={"days": str(len(plan.days)), "partitions": str(plan.steps)})
+
+
+hourly_checks = dg.ScheduleDefinition(
+    name="hourly_checks",
+    job=check_figures,
+    cron_schedule="17 * * * *",
+    execution_timezone="Asia/Shanghai",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每小时核对一次\n\nCheck every hour.",
+)

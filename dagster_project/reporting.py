@@ -1,0 +1,64 @@
+"""What a build tells Dagster: materializations with row counts, and progress in the log."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from time import monotonic
+from typing import Any
+
+import dagster as dg
+
+from pipelines.marts.build import MartBuild
+from pipelines.marts.runner import BuildResult
+from pipelines.rollup import DayBuild
+
+_EVERY = 5.0  # seconds between progress lines
+_LISTED = 100
+
+
+def materializations(
+    result: BuildResult, known_days: dg.PartitionsDefinition[str]
+) -> Iterator[dg.AssetMaterialization]:
+    """One for each day built and one for each mart; days outside `known_days` have no place in the UI."""
+    keys = set(known_days.get_partition_keys())
+    for day in result.days:
+        if not day.superseded and day.day.isoformat() in keys:
+            yield dg.AssetMaterialization("rollup_daily", metadata=day_metadata([day]), partition=day.day.isoformat())
+    for name, builds in groupby(result.marts, lambda build: build.mart):
+        yield dg.AssetMaterialization(f"mart_{name}", metadata=mart_metadata(list(builds)))
+
+
+def day_metadata(days: Sequence[DayBuild]) -> dict[str, Any]:
+    """Sums over `days`."""
+    rows = sum(day.rows for day in days)
+    return {
+        "dagster/partition_row_count" if len(days) == 1 else "rows": rows,
+        "reports": sum(day.reports for day in days),
+        "seconds": round(sum(day.seconds for day in days), 3),
+        "superseded": sum(day.superseded for day in days),
+    }
+
+
+def mart_metadata(builds: Sequence[MartBuild]) -> dict[str, Any]:
+    """Sums over `builds`, and which periods they were."""
+    listed = [f"- {build.period.kind} {build.period.first}: {build.rows} rows" for build in builds[-_LISTED:]]
+    return {
+        "partitions": len(builds),
+        "rows": sum(build.rows for build in builds),
+        "seconds": round(sum(build.seconds for build in builds), 3),
+        "superseded": sum(build.superseded for build in builds),
+        "periods": dg.MetadataValue.md("\n".join(listed) or "已是最新 nothing was stale"),
+    }
+
+
+def log_progress(log: dg.DagsterLogManager, total: int) -> Callable[[int], None]:
+    """A progress callback that writes a line every few seconds."""
+    done, last = 0, monotonic()
+
+    def advance(steps: int) -> None:
+        nonlocal done, last
+        done += steps
+        if monotonic() - last > _EVERY or done == total:
+            last = monotonic()
+            log.info(f"{done} of {total} partitions built")
+
+    return advance
