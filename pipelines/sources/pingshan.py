@@ -24,8 +24,9 @@ UNKNOWN_GRID = "000000000000"  # for the stream to reject: the row then stands i
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 COLUMNS = (
     "REC_ID", "CREATE_TIME", "EVENT_SRC_ID", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID",
-    "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME", "COMMUNITY_ID",
-    "COMMUNITY_NAME", "DISPOSE_UNIT_ID", "DISPOSE_UNIT_NAME", "INTIME_ARCHIVE_NUM", "OVERTIME_ARCHIVE_NUM",
+    "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME",
+    "COMMUNITY_ID", "COMMUNITY_NAME", "DISPOSE_UNIT_ID", "DISPOSE_UNIT_NAME", "INTIME_ARCHIVE_NUM",
+    "OVERTIME_ARCHIVE_NUM",
 )  # fmt: skip
 # The district's own app, the city's WeChat service, two hotlines, the government mailbox, the telephone.
 SOURCES = {"@坪山": "grid_app", "美丽深圳": "wechat", "12345": "hotline", "12319": "hotline",

@@ -16,7 +16,7 @@ from pipelines.sources.simulator.render import Renderer
 from pipelines.sources.simulator.texts import texts
 
 TICK = 0.25  # seconds
-_SOON_MS = 24 * 3_600_000  # longer than any live run keeps a report in mind
+_SOON_MS = 600_000  # later steps of a report further away than this are left out, to bound memory
 _TIMES = ("sent", "updated", "reported", "due")
 
 
