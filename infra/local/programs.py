@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from infra.local import clickhouse, dagster, kafka
 from infra.local.jars import SPARK_KAFKA, Progress, jars
 from infra.local.java import Java
 from infra.local.simulator import gridstream
 from infra.settings import Settings
+from pipelines.stream.state import read_state
 
 SERVICES = ("kafka", "clickhouse")  # what the others need; started first
 WORKERS = ("stream", "dagster-webserver", "dagster-daemon")
@@ -82,9 +85,16 @@ def _stream(settings: Settings, java: Java) -> Program:
         lambda: [sys.executable, gridstream(), "stream", "run"],
         settings.home,
         prepare,
+        answers=lambda: _streams(settings),
         stop_seconds=60,
         clean_exits=(0, 3),  # 3: the position in Kafka is wrong; a person has to decide
     )
+
+
+def _streams(settings: Settings) -> bool:
+    """Whether a living stream says that it works, or waits for a service to come back."""
+    state = read_state(settings.run / "stream.json")
+    return state is not None and state.condition in ("running", "waiting") and psutil.pid_exists(state.pid)
 
 
 def _dagster(settings: Settings) -> tuple[Program, Program]:
