@@ -33,7 +33,8 @@ class Corpus:
 def corpus(folder: Path = FOLDER) -> Corpus:
     """Reports written for training: the folder's files, hard negatives, and the taxonomy's examples."""
     pairs = dict.fromkeys(pair for kind in event_types() for pair in _of_type(kind, folder))
-    pairs |= dict.fromkeys(_hard_negatives(folder / "hard_negatives.tsv"))
+    for file in sorted(folder.glob("hard_negatives*.tsv")):
+        pairs |= dict.fromkeys(_hard_negatives(file))
     return _corpus(sorted(pairs))
 
 
@@ -62,9 +63,8 @@ def _of_type(kind: EventType, folder: Path) -> list[tuple[int, str]]:
 
 
 def _hard_negatives(file: Path) -> list[tuple[int, str]]:
-    """Lines of code, tab, text (further columns are notes); the first line may name the columns."""
-    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
-    cells = [line.split("\t") for line in lines if not line.startswith("#")]
+    """Lines of code, tab, text; what follows another tab is a note, and a line without a code is a heading."""
+    cells = [line.split("\t") for line in file.read_text("utf-8").splitlines() if not line.startswith("#")]
     return [(int(row[0]), row[1].strip()) for row in cells if len(row) > 1 and row[0].isdecimal()]
 
 

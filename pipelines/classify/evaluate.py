@@ -35,7 +35,7 @@ class Confusion:
     count: int
 
 
-def scores(
+def score(
     truth: NDArray[np.int16], alternatives: NDArray[np.int16], confidence: NDArray[np.float32], threshold: float
 ) -> Scores:
     """Scores of answers: `truth` (rows,), `alternatives` (rows, 3) best first, `confidence` (rows,) of the best."""

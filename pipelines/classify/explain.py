@@ -16,7 +16,7 @@ from pipelines.classify.model import GAIN_UNIT, OTHER, Model, gains
 class Weighed:
     """An n-gram as folded (lower case, digits as 0) and what it added to the log-odds of the answer.
 
-    `lead` n-grams (see `Ngrams`) begin with `^`; a token n-gram stands between `|`.
+    N-grams of a lead (see `Ngrams`) begin with `^`; a token n-gram stands between `|`.
     """
 
     ngram: str
@@ -63,9 +63,9 @@ def _known(model: Model, text: str) -> tuple[list[str], list[int]]:
 def _names(folded: str, limits: list[int], ngrams: Ngrams) -> Iterator[str]:
     """The n-grams in the order of `kernel._grams`."""
     yield from _of_part(folded, limits, len(limits) - 1, ngrams, "")
-    if ngrams.lead:
-        leading = sum(limit <= ngrams.lead for limit in limits[1:])
-        yield from _of_part(folded[: ngrams.lead], limits, leading, ngrams, "^")
+    for lead in ngrams.leads:
+        leading = min(lead, len(limits) - 1)
+        yield from _of_part(folded[: limits[leading]], limits, leading, ngrams, "^")
 
 
 def _of_part(folded: str, limits: list[int], tokens: int, ngrams: Ngrams, mark: str) -> Iterator[str]:

@@ -19,16 +19,17 @@ class Ngrams:
     """Character n-grams of orders low..high and token n-grams of orders 1..words.
 
     Character n-grams run across token limits, since Chinese is written without them; token n-grams see the limits.
-    The first `lead` symbols give their n-grams a second time, as features of their own: a title says what it is about.
+    For each number in `leads`, that many leading tokens give their n-grams again, as features of their own: a title
+    says what the rest is about. A token ends at a space or punctuation mark: a word of segmented text, else a clause.
     """
 
     low: int = 1
-    high: int = 3
+    high: int = 2
     words: int = 0
-    lead: int = 0
+    leads: tuple[int, ...] = ()
 
     def plan(self) -> NDArray[np.int64]:
-        return np.array([self.low, self.high, self.words, self.lead], dtype=np.int64)
+        return np.array([self.low, self.high, self.words, *self.leads], dtype=np.int64)
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -116,23 +116,24 @@ def _token_grams(symbols: Any, starts: Any, tokens: int, words: int, seed: Any, 
 
 @_compiled
 def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
-    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, lead). Returns how many."""
-    low, high, words, lead = plan[0], plan[1], plan[2], min(plan[3], size)
+    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, leads...). Returns how many."""
+    low, high, words = plan[0], plan[1], plan[2]
     count = _character_grams(symbols, size, low, high, _SEED, out, 0)
     if words > 0:
         count = _token_grams(symbols, starts, tokens, words, _TOKEN_SEED, out, count)
-    if lead > 0:
-        count = _character_grams(symbols, lead, low, high, ~_SEED, out, count)
+    for view in range(3, plan.shape[0]):
+        seed = np.uint64(view) * _MIX
+        leading = min(plan[view], tokens)
+        count = _character_grams(symbols, starts[leading], low, high, _SEED ^ seed, out, count)
         if words > 0:
-            leading = np.searchsorted(starts[1 : tokens + 1], lead, side="right")
-            count = _token_grams(symbols, starts, leading, words, ~_TOKEN_SEED, out, count)
+            count = _token_grams(symbols, starts, leading, words, _TOKEN_SEED ^ seed, out, count)
     return count
 
 
 @_compiled
 def room(longest: int, plan: Any) -> int:
     """The most n-grams that a text of so many bytes can have."""
-    views = 2 if plan[3] > 0 else 1
+    views = int(plan.shape[0]) - 2
     return (longest + 1) * (int(plan[1]) + int(plan[2])) * views
 
 
@@ -181,7 +182,7 @@ def _top3(scores: Any, codes: Any, top: Any) -> None:
 
 @_compiled
 def fill_table(hashes: Any, table: Any) -> None:
-    """Enter hash -> its index into an open-addressing table: hash << 32 | index, -1 where free.
+    """Enter hash -> its index into an open-addressing table: hash << 31 | index, -1 where free.
 
     `table` (int64, a power of two, at least twice as many entries as hashes) must be all -1.
     """
@@ -190,7 +191,7 @@ def fill_table(hashes: Any, table: Any) -> None:
         at = np.int64(hashes[row]) >> shift
         while table[at] >= 0:
             at = (at + 1) & (table.shape[0] - 1)
-        table[at] = np.int64(hashes[row]) << 32 | row
+        table[at] = np.int64(hashes[row]) << 31 | row
 
 
 @_compiled
@@ -203,11 +204,11 @@ def find(hashes: Any, found: int, table: Any, known: Any) -> int:
         wanted = np.int64(hashes[i])
         at = wanted >> shift
         entry = table[at]
-        while entry >= 0 and entry >> 32 != wanted:
+        while entry >= 0 and entry >> 31 != wanted:
             at = (at + 1) & last
             entry = table[at]
         if entry >= 0:
-            known[count] = entry & 0xFFFFFFFF
+            known[count] = entry & 0x7FFFFFFF
             count += 1
     return count
 

@@ -69,7 +69,7 @@ def _cached(path: Path, modified: int, size: int) -> Model:
     if header.get("format") != FORMAT:
         raise UserFault(f"{path} has model format {header.get('format')}, this installation reads {FORMAT}.")
     fields = {name: header[name] for name in ("version", "taxonomy", "temperature", "threshold", "facts")}
-    return Model(ngrams=Ngrams(**header["ngrams"]), **fields, **arrays)
+    return Model(ngrams=Ngrams(**header["ngrams"] | {"leads": tuple(header["ngrams"]["leads"])}), **fields, **arrays)
 
 
 def _read(path: Path) -> Model:

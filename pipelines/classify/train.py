@@ -1,11 +1,9 @@
 """Training: hashed counts to a linear model, quantised, with a temperature fitted on held-out scores."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
@@ -13,20 +11,26 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
+from pipelines.classify.corpus import Corpus, joined
+from pipelines.classify.evaluate import Scores, score, threshold_for
 from pipelines.classify.features import Ngrams, counts
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import versioned
+from schemas.event_types import taxonomy_fingerprint
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`c`: inverse regularisation of the linear SVM; `min_texts`: an n-gram in fewer training texts is dropped."""
+    """`c`: inverse regularisation of the linear SVM. `min_texts`: an n-gram in fewer training texts is dropped.
+    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts.
+    """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
     c: float = 1.0
-    min_texts: int = 2
+    min_texts: int = 1
     folds: int = 5
     seed: int = 20
+    wanted: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,16 @@ def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:
     return Fit(svm.classes_.astype(np.int16), columns, idf, coefficients * idf, bias)
 
 
-def held_out(
-    raw: csr_matrix, labels: NDArray[np.int16], settings: Settings, fitter: Callable[..., Fit] = fit
-) -> NDArray[np.float64]:
-    """Scores (rows, classes) of every row by a model that has not seen it; classes in ascending order of code."""
-    scores = np.zeros((raw.shape[0], len(np.unique(labels))))
+def held_out(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings, rows: int) -> NDArray[np.float64]:
+    """Scores (rows, classes) of the first `rows` texts, each by a model that has not seen it; texts behind them are in
+    every training part. Classes in ascending order of code.
+    """
+    scores = np.zeros((rows, len(np.unique(labels))))
+    behind = np.arange(rows, raw.shape[0])
     folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-    for train, test in folds.split(labels, labels):
-        scores[test] = fitter(raw[train], labels[train], settings).scores(raw[test])
+    for train, test in folds.split(labels[:rows], labels[:rows]):
+        seen = np.concatenate([train, behind])
+        scores[test] = fit(raw[seen], labels[seen], settings).scores(raw[test])
     return scores
 
 
@@ -97,26 +103,67 @@ def quantised(coefficients: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDAr
     return np.rint(coefficients / scales[:, None]).T.astype(np.int8).copy(), scales.astype(np.float32)
 
 
-def train(
-    texts: pa.Array, labels: NDArray[np.int16], taxonomy: str, settings: Settings, facts: dict[str, Any]
+@dataclass(frozen=True)
+class Training:
+    """A trained model and what held-out texts say about it: `truth` (rows,), `answers` (rows, 3) best first,
+    `confidence` (rows,) of the best.
+    """
+
+    model: Model
+    truth: NDArray[np.int16]
+    answers: NDArray[np.int16]
+    confidence: NDArray[np.float32]
+    scores: Scores
+
+
+def train(reports: Corpus, settings: Settings, keywords: Corpus | None = None) -> Training:
+    """A model for these reports; `keywords` are trained on and never measured.
+
+    The temperature and the threshold come from held-out scores, so they hold for texts like the reports.
+    """
+    everything = joined(reports, keywords) if keywords else reports
+    raw, hashes = counts(everything.texts, settings.ngrams)
+    labels, rows = everything.labels, len(reports.labels)
+    held = held_out(raw, labels, settings, rows)
+    classes = np.unique(labels)
+    heat = temperature(held, np.searchsorted(classes, labels[:rows]))
+    chances = softmax(held / heat)
+    order = np.argsort(-chances, axis=1, kind="stable")[:, :3]
+    answers = classes[order]
+    confidence = np.take_along_axis(chances, order[:, :1], axis=1)[:, 0].astype(np.float32)
+    threshold = threshold_for(confidence, answers[:, 0] == labels[:rows], settings.wanted)
+    measured = score(labels[:rows], answers, confidence, threshold)
+    facts = _facts(everything, reports, settings, measured)
+    model = _assembled(fit(raw, labels, settings), hashes, settings, heat, threshold, facts)
+    return Training(model, labels[:rows], answers, confidence, measured)
+
+
+def _facts(everything: Corpus, reports: Corpus, settings: Settings, measured: Scores) -> dict[str, Any]:
+    return {
+        "corpus": everything.fingerprint,
+        "reports": len(reports.labels),
+        "keywords": len(everything.labels) - len(reports.labels),
+        "settings": asdict(settings),
+        "held_out": {name: round(value, 4) for name, value in asdict(measured).items()},
+    }
+
+
+def _assembled(
+    fitted: Fit, hashes: NDArray[np.uint32], settings: Settings, heat: float, threshold: float, facts: dict[str, Any]
 ) -> Model:
-    """A model for these texts; `facts` go into the file beside the settings."""
-    raw, hashes = counts(texts, settings.ngrams)
-    scores = held_out(raw, labels, settings)
-    fitted = fit(raw, labels, settings)
     weights, scales = quantised(np.vstack([fitted.coefficients, fitted.idf**2]))
     return versioned(
         Model(
             version="",
-            taxonomy=taxonomy,
+            taxonomy=taxonomy_fingerprint(),
             codes=fitted.classes,
             ngrams=settings.ngrams,
             hashes=hashes[fitted.columns],
             weights=weights,
             scales=scales,
             bias=fitted.bias.astype(np.float32),
-            temperature=temperature(scores, np.searchsorted(fitted.classes, labels)),
-            threshold=0.5,
+            temperature=heat,
+            threshold=threshold,
             facts=facts,
         )
     )

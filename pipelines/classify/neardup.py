@@ -1,0 +1,39 @@
+"""Near-copies in the corpus: pairs of texts that share most of their character n-grams."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.classify.corpus import Corpus
+from pipelines.classify.features import Ngrams, counts
+
+ORDER = 5  # long enough that two reports of one kind share few by chance
+ALIKE = 0.6
+
+
+@dataclass(frozen=True)
+class NearCopy:
+    """Two texts whose sets of character 5-grams overlap by `jaccard`; `first` and `second` are (code, text)."""
+
+    jaccard: float
+    first: tuple[int, str]
+    second: tuple[int, str]
+
+
+def near_copies(corpus: Corpus, alike: float = ALIKE) -> list[NearCopy]:
+    """Every pair with a Jaccard index of at least `alike`, most alike first. Texts of fewer than 5 symbols have no
+    5-grams and are not compared.
+    """
+    grams = counts(corpus.texts, Ngrams(ORDER, ORDER))[0].astype(bool).astype(np.int32)
+    sizes = np.diff(grams.indptr)
+    shared = (grams @ grams.T).tocoo()
+    above = shared.row < shared.col
+    one, other, common = shared.row[above], shared.col[above], shared.data[above]
+    jaccard = common / (sizes[one] + sizes[other] - common)
+    texts = corpus.texts.to_pylist()
+    pairs = [
+        NearCopy(round(float(value), 3), (int(corpus.labels[i]), texts[i]), (int(corpus.labels[j]), texts[j]))
+        for value, i, j in zip(jaccard, one, other, strict=True)
+        if value >= alike
+    ]
+    return sorted(pairs, key=lambda pair: -pair.jaccard)
