@@ -11,14 +11,14 @@ from pydantic import SecretStr
 from infra.local.files import write_private
 from infra.local.java import Java
 from infra.local.leftovers import MARK
-from infra.settings import Settings, variable
+from infra.settings import PREFIX, Settings, variable
 
 _INDIFFERENT = ("data", "ivy_settings")  # changing these needs no restart
 
 
 def environment(settings: Settings, java: Java) -> dict[str, str]:
     """Ours, and every setting: `.env` was read here, and the processes run in other folders."""
-    found = dict(os.environ)
+    found = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     found |= {variable(field): text for field, text in _values(settings).items() if text is not None}
     found |= {
         MARK: str(settings.home),

@@ -84,7 +84,7 @@ def _wanted(settings: Settings, only: Collection[str]) -> list[Program]:
 
 
 def _is_running(client: Any | None, program: Program) -> bool:
-    return client is not None and client.getProcessInfo(program.name)["statename"] == "RUNNING"
+    return client is not None and _is_ready(program, client.getProcessInfo(program.name)["statename"])
 
 
 def _prepared(settings: Settings, missing: list[Program], client: Any | None, progress: Progress) -> Any:

@@ -72,7 +72,7 @@ def _section(settings: Settings, program: Program) -> dict[str, str]:
         "stopasgroup": "true",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": _plain(settings.logs / f"{program.name}.log"),
+        "stdout_logfile": _plain(_plain(settings.logs / f"{program.name}.log")),  # this one is expanded twice
         "stdout_logfile_maxbytes": "20MB",
         "stdout_logfile_backups": "3",
     }

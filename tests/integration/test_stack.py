@@ -1,0 +1,206 @@
+"""The embedded stack against what happens to it: killed parts, taken ports, odd homes, impatient people."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from kafka import KafkaProducer
+
+from infra.local import clickhouse, kafka, leftovers, stack, supervisor
+from infra.local.states import ProcessState, processes
+from infra.settings import Settings
+from pipelines import migrate
+from pipelines.clickhouse import connect
+from pipelines.errors import UserFault
+from pipelines.kafka import end_offsets, topic_id
+from tests.integration.conftest import own_settings
+
+SERVICES = ("kafka", "clickhouse")
+
+
+@pytest.fixture(scope="module")
+def now(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A stack in a home that is hard to live in: Chinese, spaces, a percent sign, too long for a socket's path."""
+    home = tmp_path_factory.mktemp("stack") / "宁波 网格 100% (试)" / ("很长的路径" * 5)
+    settings = own_settings(home, clickhouse_memory="1GiB")
+    yield settings
+    stack.down(settings)
+
+
+def state(now: Settings, name: str) -> ProcessState:
+    return next(found for found in processes(now) if found.name == name)
+
+
+def count(now: Settings) -> int:
+    client = connect(now.clickhouse("engineer"))
+    try:
+        return int(client.query("SELECT count() FROM writers").result_rows[0][0])
+    finally:
+        client.close()
+
+
+def test_up_makes_what_the_rest_needs_before_it_says_ready(now: Settings) -> None:
+    called = list[bool]()
+
+    def hook() -> None:
+        called.append(kafka.answers(now) and clickhouse.answers(now))
+        assert kafka.make_topic(now)
+        migrate.run(now.clickhouse("loader"))
+
+    assert stack.up(now, SERVICES, after_services=hook) == stack.Started(SERVICES, ())
+    assert called == [True]
+    assert end_offsets(now.kafka_bootstrap, now.topic) == dict.fromkeys(range(now.partitions), 0)
+
+
+def test_a_second_up_does_nothing(now: Settings) -> None:
+    pids = [state(now, name).pid for name in SERVICES]
+    assert stack.up(now, SERVICES) == stack.Started((), SERVICES)
+    assert [state(now, name).pid for name in SERVICES] == pids
+
+
+def test_nobody_gets_into_clickhouse_without_a_password(now: Settings) -> None:
+    import httpx
+
+    url = f"http://127.0.0.1:{now.clickhouse_port}/"
+    assert httpx.post(url, content="SELECT 1").status_code != 200
+    assert httpx.post(url, content="SELECT 1", params={"max_sessions_for_user": "0"}).status_code != 200
+    assert httpx.post(url, content="SELECT 1", params={"user": "engineer", "password": "x"}).status_code in (401, 403)
+
+
+def test_readers_see_reports_and_no_hashes(now: Settings) -> None:
+    analyst = connect(now.clickhouse("analyst"))
+    board = connect(now.clickhouse("board"))
+    try:
+        assert analyst.query("SELECT count() FROM reports").result_rows == [(0,)]
+        assert analyst.query("SELECT count(reason) FROM quarantine").result_rows == [(0,)]
+        assert board.query("SELECT count() > 0 FROM grids").result_rows == [(True,)]
+        for client, table in (
+            (analyst, "events"),
+            (analyst, "report_states"),
+            (board, "reports"),
+            (board, "mart_daily_series"),
+        ):
+            with pytest.raises(Exception, match="ACCESS_DENIED"):
+                client.query(f"SELECT * FROM {table}")
+        with pytest.raises(Exception, match="ACCESS_DENIED"):
+            analyst.query("SELECT payload FROM quarantine")
+        with pytest.raises(Exception, match="ACCESS_DENIED"):
+            analyst.command("INSERT INTO writers (writer) VALUES (1)")
+    finally:
+        analyst.close()
+        board.close()
+
+
+def test_an_engine_that_would_poison_the_next_start_is_refused(now: Settings) -> None:
+    engineer = connect(now.clickhouse("engineer"))
+    try:
+        with pytest.raises(Exception, match="ACCESS_DENIED"):
+            engineer.command("CREATE TABLE bad (a String) ENGINE = Kafka('a', 'b', 'c', 'JSONEachRow')")
+        assert engineer.query("SELECT timezone()").result_rows == [("Asia/Shanghai",)]
+    finally:
+        engineer.close()
+
+
+def test_a_killed_service_comes_back_by_itself(now: Settings) -> None:
+    before = state(now, "clickhouse")
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and (
+        state(now, "clickhouse").pid in (None, before.pid) or not clickhouse.answers(now)
+    ):
+        time.sleep(0.2)
+    assert clickhouse.answers(now)
+    assert state(now, "clickhouse").restarts == 1
+
+
+def test_other_settings_than_the_running_stacks_are_refused(now: Settings) -> None:
+    with pytest.raises(UserFault, match="GRIDSTREAM_DATABASE"):
+        stack.up(now.model_copy(update={"database": "other"}), SERVICES)
+
+
+def test_after_the_supervisor_is_killed_up_heals_and_nothing_is_lost(now: Settings) -> None:
+    producer = KafkaProducer(bootstrap_servers=now.kafka_bootstrap, acks="all")
+    producer.send(now.topic, b"kept", partition=0).get(timeout=10)
+    producer.close()
+    loader = connect(now.clickhouse("loader"))
+    loader.command("INSERT INTO writers (writer) VALUES (7)")
+    loader.close()
+    topic, broker = topic_id(now.kafka_bootstrap, now.topic), state(now, "kafka").pid
+    os.kill(int((now.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    assert broker is not None
+    assert psutil.pid_exists(broker)
+    assert state(now, "kafka").state == "orphaned"
+    assert stack.up(now, SERVICES).started == SERVICES
+    assert not psutil.pid_exists(broker)
+    assert topic_id(now.kafka_bootstrap, now.topic) == topic
+    assert end_offsets(now.kafka_bootstrap, now.topic)[0] == 1
+    assert count(now) == 1
+
+
+def test_two_people_at_once(now: Settings) -> None:
+    stack.down(now)
+    results, told = list[stack.Started](), list[str]()
+    threads = [
+        threading.Thread(target=lambda: results.append(stack.up(now, ("clickhouse",), told.append))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result.started for result in results) == [(), ("clickhouse",)]
+    assert any("waiting for another" in line for line in told)
+    assert count(now) == 1
+
+
+def test_down_leaves_nothing_and_can_be_said_twice(now: Settings) -> None:
+    assert stack.down(now) == ("clickhouse",)
+    assert leftovers.marked(now.home) == []
+    assert not supervisor.socket_path(now).exists()
+    assert stack.down(now) == ()
+    assert {found.state for found in processes(now)} == {"stopped"}
+
+
+def test_down_after_the_supervisor_is_gone(now: Settings) -> None:
+    stack.up(now, ("kafka",))
+    os.kill(int((now.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    assert stack.down(now) == ("kafka",)
+    assert leftovers.marked(now.home) == []
+
+
+def test_a_taken_port_is_found_before_anything_starts(now: Settings) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", now.clickhouse_port))
+        other.listen()
+        with pytest.raises(UserFault, match=f"port {now.clickhouse_port} is taken by .*GRIDSTREAM_CLICKHOUSE_PORT"):
+            stack.up(now, SERVICES)
+        assert leftovers.marked(now.home) == []
+
+
+def test_a_part_that_cannot_start_says_why(now: Settings) -> None:
+    data = clickhouse.directory(now) / "data"
+    data.rename(data.with_name("aside"))
+    data.write_text("a file where a folder should be")
+    try:
+        with pytest.raises(stack.StackFault, match="clickhouse did not start") as caught:
+            stack.up(now, ("clickhouse",))
+        assert caught.value.lines
+        assert state(now, "clickhouse").state == "stopped"
+    finally:
+        stack.down(now)
+        data.unlink()
+        data.with_name("aside").rename(data)
+
+
+def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserFault, match="GRIDSTREAM_HOME"):
+        stack.up(own_settings(tmp_path / "file" / "home"), SERVICES)
+    assert stack.down(own_settings(tmp_path / "file" / "home")) == ()

@@ -1,0 +1,164 @@
+"""What is written for Kafka, ClickHouse, Dagster and the supervisor, read back by parsers that are not ours."""
+
+import hashlib
+import os
+import shlex
+import stat
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from supervisor.options import ServerOptions
+
+from infra.local import clickhouse, dagster, kafka, supervisor
+from infra.local.environment import changed_since_start, environment, remember
+from infra.local.grants import GRANTS
+from infra.local.java import Java
+from infra.local.programs import NAMES, programs
+from infra.settings import USERS, Settings
+from pipelines.errors import UserFault
+
+JAVA = Java(Path("/opt/java 家"), "17")
+
+
+@pytest.fixture
+def now(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "宁波 100% home")
+
+
+def properties(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def test_kafka_listens_on_the_ports_that_are_set(now: Settings) -> None:
+    found = properties(kafka.server_properties(now.model_copy(update={"kafka_port": 19092, "host": "0.0.0.0"})))
+    assert found["listeners"] == "PLAINTEXT://0.0.0.0:19092,CONTROLLER://127.0.0.1:9093"
+    assert found["advertised.listeners"].startswith("PLAINTEXT://127.0.0.1:19092,")
+    assert found["message.max.bytes"] == "16777216"
+    assert found["auto.create.topics.enable"] == "false"
+
+
+def test_kafkas_properties_hold_no_path_that_java_would_misread(now: Settings) -> None:
+    assert kafka.server_properties(now).isascii()
+    assert str(now.home) not in kafka.server_properties(now)
+
+
+def test_clickhouse_users_have_hashed_passwords_and_their_grants(now: Settings) -> None:
+    clickhouse.prepare(now)
+    path = clickhouse.directory(now) / "users.xml"
+    tree = ElementTree.parse(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for user in USERS:
+        password = now.clickhouse(user).password
+        assert tree.findtext(f"users/{user}/password_sha256_hex") == hashlib.sha256(password.encode()).hexdigest()
+        assert len(tree.findall(f"users/{user}/grants/query")) == len(GRANTS[user])
+        assert password not in path.read_text("utf-8")
+
+
+def test_the_start_up_user_of_clickhouse_can_do_nothing_but_start(now: Settings) -> None:
+    clickhouse.prepare(now)
+    user = ElementTree.parse(clickhouse.directory(now) / "users.xml").find("users/default")
+    assert user is not None
+    assert {query.text for query in user.findall("grants/query")} == {
+        "GRANT SYSTEM LISTEN ON *.*",
+        "GRANT FILE ON *.*",
+        "GRANT CREATE TEMPORARY TABLE ON *.*",
+    }
+    assert user.findtext("profile") == "startup"
+
+
+def test_a_password_that_is_set_is_the_one_the_server_gets(now: Settings) -> None:
+    set_now = Settings(home=now.home, analyst_password="p<&>'\"")
+    clickhouse.prepare(set_now)
+    found = ElementTree.parse(clickhouse.directory(now) / "users.xml").findtext("users/analyst/password_sha256_hex")
+    assert found == hashlib.sha256(b"p<&>'\"").hexdigest()
+
+
+@pytest.mark.parametrize("user", ["analyst", "board"])
+def test_readers_get_neither_events_nor_payloads(user: str) -> None:
+    for grant in GRANTS[user]:
+        tables = grant.partition(" ON ")[2]
+        assert "events" not in tables
+        if "quarantine" in tables:
+            assert "payload," not in grant
+            assert "message_key" not in grant
+        assert not {"INSERT", "ALL", "ALTER", "DROP"} & set(grant.replace(",", " ").split())
+
+
+def test_the_supervisor_reads_what_we_write(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = programs(now, JAVA)
+    for program in known:
+        program.directory.mkdir(parents=True, exist_ok=True)
+    now.logs.mkdir(parents=True)
+    now.run.mkdir()
+    path = now.run / "supervisord.conf"
+    path.write_text(supervisor.configuration(now, known), "utf-8")
+    options = ServerOptions()
+    monkeypatch.setattr(options, "usage", lambda message: pytest.fail(message))
+    options.realize(["-c", str(path)])
+    read = {group.name: group.process_configs[0] for group in options.process_group_configs}
+    assert sorted(read, key=NAMES.index) == [program.name for program in known]
+    for program in known:
+        assert shlex.split(read[program.name].command) == program.command()
+        assert read[program.name].directory == str(program.directory)
+        assert read[program.name].stdout_logfile == str(now.logs / f"{program.name}.log")
+    assert options.pidfile == str(now.run / "supervisord.pid")
+
+
+def test_a_home_the_supervisor_would_misread_is_refused(tmp_path: Path) -> None:
+    now = Settings(home=tmp_path / "a ;b")
+    with pytest.raises(UserFault, match="GRIDSTREAM_HOME"):
+        supervisor.configuration(now, programs(now, JAVA))
+
+
+def test_a_long_home_gets_a_short_private_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    short, long = Settings(home="/srv/g"), Settings(home=f"/srv/{'网格' * 40}")
+    assert supervisor.socket_path(short) == Path("/srv/g/run/supervisor.sock")
+    assert len(os.fsencode(supervisor.socket_path(long))) < 100
+    assert supervisor.socket_path(long) != supervisor.socket_path(Settings(home=f"/srv/{'网格' * 41}"))
+
+
+def test_a_socket_nobody_listens_on_is_nobody(now: Settings) -> None:
+    path = supervisor.socket_path(now)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert supervisor.client(now) is None
+
+
+def test_external_services_are_not_ours_to_run() -> None:
+    outside = Settings(kafka="k:9092", clickhouse_url="http://c:8123")
+    assert [p.name for p in programs(outside, JAVA)] == ["stream", "dagster-webserver", "dagster-daemon", "simulator"]
+
+
+def test_processes_see_the_settings_and_none_of_the_outer_ones(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_KAFKA", "elsewhere:9092")
+    monkeypatch.setenv("gridstream_topic", "other")
+    monkeypatch.setenv("SPARK_HOME", "/opt/spark")
+    found = environment(now.model_copy(update={"chunk_rows": 5}), JAVA)
+    assert "GRIDSTREAM_KAFKA" not in found
+    assert "gridstream_topic" not in found
+    assert found["GRIDSTREAM_TOPIC"] == "grid.reports"
+    assert found["GRIDSTREAM_CHUNK_ROWS"] == "5"
+    assert found["JAVA_HOME"] == "/opt/java 家"
+    assert "SPARK_HOME" not in found
+    for name, value in found.items():  # and they would read the same settings from it
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GRIDSTREAM_KAFKA")
+    monkeypatch.delenv("gridstream_topic")
+    assert Settings() == now.model_copy(update={"chunk_rows": 5})
+
+
+def test_changed_settings_are_noticed(now: Settings) -> None:
+    remember(now)
+    assert changed_since_start(now) == []
+    changed = now.model_copy(update={"kafka_port": 1, "data": Path("/elsewhere")})
+    assert changed_since_start(changed) == ["GRIDSTREAM_KAFKA_PORT"]
+
+
+def test_dagsters_telemetry_is_off(now: Settings) -> None:
+    dagster.prepare(now)
+    found = yaml.safe_load((now.dagster_dir / "dagster.yaml").read_text("utf-8"))
+    assert found["telemetry"] == {"enabled": False}
+    assert found["run_monitoring"]["free_slots_after_run_end_seconds"] > 0

@@ -1,0 +1,25 @@
+import os
+import socket
+
+import pytest
+
+from infra.local.ports import require_free
+from infra.settings import Settings
+from pipelines.errors import UserFault
+
+
+def test_a_taken_port_names_itself_its_holder_and_the_setting() -> None:
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))  # listening everywhere takes 127.0.0.1 too
+        server.listen()
+        port = server.getsockname()[1]
+        now = Settings(clickhouse_port=port)
+        with pytest.raises(UserFault, match=f"{port} is taken by .*GRIDSTREAM_CLICKHOUSE_PORT") as caught:
+            require_free(now, ("clickhouse_port", "clickhouse_tcp_port"))
+        assert f"pid {os.getpid()}" in str(caught.value)
+    require_free(now, ("clickhouse_port",))
+
+
+def test_an_address_that_is_not_ours() -> None:
+    with pytest.raises(UserFault, match="cannot be used on 192.0.2.1"):
+        require_free(Settings(host="192.0.2.1"), ("kafka_port",))

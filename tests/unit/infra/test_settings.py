@@ -1,0 +1,116 @@
+import json
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra.secrets import embedded_secrets
+from infra.settings import USERS, Settings, read_settings, unknown_variables, variable
+from pipelines.errors import UserFault
+
+
+def test_without_anything_set_everything_is_embedded(tmp_path: Path) -> None:
+    now = read_settings()
+    assert now.kafka_bootstrap == "127.0.0.1:9092"
+    assert now.clickhouse("loader").url == "http://127.0.0.1:8123"
+    assert now.checkpoint_dir == tmp_path / "home" / "checkpoint"
+    assert len(now.hash_key_bytes()) == 32
+
+
+def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("GRIDSTREAM_PARTITIONS=7\nGRIDSTREAM_TOPIC=a.b\nGRIDSTREAM_KAFKA=\n", "utf-8")
+    monkeypatch.setenv("GRIDSTREAM_TOPIC", "c.d")
+    now = read_settings()
+    assert (now.partitions, now.topic, now.kafka) == (7, "c.d", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PARTITIONS", "many"),
+        ("KAFKA_PORT", "0"),
+        ("CLICKHOUSE_MEMORY", "lots"),
+        ("DATABASE", "a-b; DROP"),
+        ("SPARK_DRIVER_MEMORY", "2 gigs"),
+        ("TOPIC", "网格"),
+        ("TRIGGER_SECONDS", "-1"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"GRIDSTREAM_{name}", value)
+    with pytest.raises(UserFault, match=f"GRIDSTREAM_{name}={value[:3]}") as caught:
+        read_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_HASH_KEY", "tooshort")
+    with pytest.raises(UserFault, match="GRIDSTREAM_HASH_KEY") as caught:
+        read_settings()
+    assert "tooshort" not in str(caught.value)
+
+
+def test_two_services_cannot_have_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_DAGSTER_PORT", "9092")
+    with pytest.raises(UserFault, match="same port"):
+        read_settings()
+
+
+def test_a_mistyped_variable_is_found_with_the_one_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_CLICKHOSE_URL", "http://a:1")
+    assert unknown_variables() == {"GRIDSTREAM_CLICKHOSE_URL": "GRIDSTREAM_CLICKHOUSE_URL"}
+
+
+def test_secrets_are_private_and_stay_the_same() -> None:
+    first, path = read_settings().secrets, read_settings().home / "secrets.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_settings().secrets == first
+    assert len({getattr(first, user) for user in USERS}) == len(USERS)
+    assert first.engineer not in repr(first)
+
+
+def test_of_two_processes_one_makes_the_secrets(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        made = pool.map(embedded_secrets, [tmp_path / "shared"] * 8)
+    assert len(set(made)) == 1
+    assert os.listdir(tmp_path / "shared") == ["secrets.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{}x", '{"engineer": "a", "unknown": 1}'])
+def test_damaged_secrets_are_never_replaced(content: str) -> None:
+    path = read_settings().home / "secrets.json"
+    path.parent.mkdir()
+    path.write_text(content, "utf-8")
+    with pytest.raises(UserFault, match="damaged"):
+        read_settings().hash_key_bytes()
+    assert path.read_text("utf-8") == content
+
+
+def test_a_home_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRIDSTREAM_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(UserFault, match="GRIDSTREAM_HOME"):
+        read_settings().clickhouse("loader")
+
+
+def test_an_external_clickhouse_takes_nothing_from_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_CLICKHOUSE_URL", "https://ch.example:8443/")
+    now = read_settings()
+    with pytest.raises(UserFault, match="GRIDSTREAM_LOADER_PASSWORD"):
+        now.clickhouse("loader")
+    with pytest.raises(UserFault, match="GRIDSTREAM_HASH_KEY"):
+        now.hash_key_bytes()
+    monkeypatch.setenv("GRIDSTREAM_LOADER_PASSWORD", "")
+    assert read_settings().clickhouse("loader").password == ""
+    assert read_settings().clickhouse("loader").url == "https://ch.example:8443"
+    assert not now.home.exists()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, variable(name)
+        assert json.dumps(field.json_schema_extra)
