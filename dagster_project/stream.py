@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import msgspec
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from dagster_project.resources import Services
 from pipelines import kafka
@@ -54,8 +55,8 @@ def look(services: Services) -> Look:
         with services.clickhouse("engineer") as client:
             figures = ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
             waiting = lag(client, now.kafka_bootstrap, now.topic)
-    except GridstreamError as error:
-        return Look(problem=str(error))
+    except (GridstreamError, DatabaseError) as error:
+        return Look(problem=f"{type(error).__name__}: {error}".splitlines()[0][:500])
     late = waiting.seconds > PATIENCE
     problem = f"{waiting.messages} messages wait, the oldest for {waiting.seconds:.0f} s" if late else None
     return Look(waiting, figures, problem)

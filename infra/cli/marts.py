@@ -1,0 +1,161 @@
+"""`gridstream ranking` and `trends`: the figures that the marts hold."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Group, RenderableType
+
+from infra.cli.output import AsJson, Column, emit, moment, percent, table
+from infra.cli.rebuild import rebuild
+from infra.settings import settings
+from pipelines.clickhouse import connect
+from pipelines.errors import UserFault
+from pipelines.marts.catalog import Kind
+from pipelines.marts.read import Level, Order, RankedArea, Reader, RisingType
+from schemas.registry import cities
+
+Who = Literal["analyst", "board", "engineer"]
+AsWhom = Annotated[
+    Who, typer.Option("--user", help="以谁的权限：engineer 可见小于 5 的数 engineer sees counts below 5")
+]
+CityCode = Annotated[str, typer.Option(help="城市代码 city code, 6 digits")]
+Day = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="日期，缺省为最新 a day; without it, the latest built")
+]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="最多行数 most rows")]
+
+_KINDS = {"day": "日", "week": "周", "month": "月"}
+_LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
+
+
+def ranking(
+    city: CityCode = "330200",
+    level: Annotated[Level, typer.Option(help="层级 which areas")] = "county",
+    period: Annotated[Kind, typer.Option(help="周期 which period; weeks begin on Monday")] = "week",
+    day: Day = None,
+    by: Annotated[Order, typer.Option(help="排序依据 what to rank by")] = "count",
+    within: Annotated[str, typer.Option(help="只看此县区或镇街之下 only areas directly below this code")] = "",
+    limit: Limit = 50,
+    user: AsWhom = "analyst",
+    as_json: AsJson = False,
+) -> None:
+    """区域排名：上报数、按时率、每千户。
+
+    Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share handled on time, or
+    by reports per 1,000 households. Equal values share a rank.
+    """
+    _known(city)
+    with _reader(user) as reader:
+        rows = reader.ranking(city, level, period, day=day.date() if day else None, by=by, parent=within, limit=limit)
+    if not rows:
+        when = f"the {period} of {day.date()}" if day else f"any {period}"
+        raise UserFault(f"no ranking of {city} for {when}; `gridstream rebuild` builds what has reports")
+    emit(
+        {"city": city, "level": level, "period": period, "by": by, "areas": rows},
+        as_json,
+        lambda: _ranked(rows, level, period, user),
+    )
+
+
+def _ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> RenderableType:
+    first = rows[0]
+    title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
+    columns = (
+        Column("名次", "rank", right=True),
+        Column("区域", "area"),
+        Column("上级", "in"),
+        Column("上报", "reported", right=True),
+        Column("办结", "handled", right=True),
+        Column("按时率", "on-time rate", right=True),
+        Column("重开", "reopened", right=True),
+        Column("逾期未办", "overdue", right=True),
+        Column("办理中位时长", "median hours", right=True),
+        Column("满意度", "satisfaction", right=True),
+        Column("每千户", "per 1,000 households", right=True),
+    )
+    shown = table(
+        title,
+        columns,
+        (
+            (
+                row.rank,
+                f"{row.area_zh} {row.area_en}",
+                row.parent_zh,
+                row.reported,
+                row.handled,
+                percent(row.on_time_rate),
+            )
+            + (row.reopened, row.overdue_open, row.median_handling_hours, row.satisfaction_avg, row.per_1000_households)
+            for row in rows
+        ),
+    )
+    hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
+    return Group(shown, f"截至 as of {moment(first.as_of)}{hidden}")
+
+
+def trends(
+    city: CityCode = "330200",
+    area: Annotated[str, typer.Option(help="县区代码，缺省为全市 county code; without it, the whole city")] = "",
+    day: Day = None,
+    limit: Limit = 15,
+    user: AsWhom = "analyst",
+    as_json: AsJson = False,
+) -> None:
+    """上升的类型：近 7 天与此前 4 周相比。
+
+    Event types on the rise: the last 7 days against the 4 weeks before. z says how surprising that is, in standard
+    deviations; sound for small counts (pipelines/marts/rising_types.sql has the formula and its source).
+    """
+    _known(city)
+    with _reader(user) as reader:
+        rows = reader.rising(city, area, day=day.date() if day else None, limit=limit)
+    if not rows:
+        raise UserFault(f"no trends of {area or city} for that day; `gridstream rebuild` builds what has reports")
+    emit({"city": city, "area": area or city, "day": rows[0].day, "types": rows}, as_json, lambda: _trending(rows))
+
+
+def _trending(rows: list[RisingType]) -> RenderableType:
+    columns = (
+        Column("名次", "rank", right=True),
+        Column("类型", "type"),
+        Column("近 7 天", "last 7 days", right=True),
+        Column("前 7 天", "7 days before", right=True),
+        Column("预期", "expected", right=True),
+        Column("倍数", "ratio", right=True),
+        Column("异常度", "z", right=True),
+    )
+    title = f"上升的类型 event types on the rise, {rows[0].day}"
+    return table(
+        title,
+        columns,
+        (
+            (row.rank, f"{row.event_type} {row.type_zh} {row.type_en}", row.last_7, row.previous_7)
+            + (row.expected, row.ratio, row.z)
+            for row in rows
+        ),
+    )
+
+
+@contextmanager
+def _reader(user: Who) -> Iterator[Reader]:
+    client = connect(settings().clickhouse(user))
+    try:
+        yield Reader(client, published=user != "engineer")
+    finally:
+        client.close()
+
+
+def _known(city: str) -> None:
+    known = {one.code: one for one in cities()}
+    if city not in known:
+        listed = ", ".join(f"{code} {one.zh} {one.en}" for code, one in known.items())
+        raise UserFault(f"there is no city {city}; choose from {listed}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(rebuild)
+    app.command()(ranking)
+    app.command()(trends)

@@ -1,0 +1,98 @@
+"""Reading the marts: a city's ranking in a period, and the event types on the rise in an area.
+
+Readers other than engineers see the published views, in which counts below 5 are None.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.marts.catalog import Kind
+from pipelines.rollup import sql
+
+Level = Literal["county", "town", "grid"]
+Order = Literal["count", "on_time", "per_1000"]
+_LATEST = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class RankedArea:
+    """A row of a ranking; equal values share a rank. Rates are 0..1; None: unknown or too small to show."""
+
+    rank: int | None
+    area_code: str
+    area_zh: str
+    area_en: str
+    parent_code: str
+    parent_zh: str
+    parent_en: str
+    period_start: date
+    period_end: date
+    reported: int | None
+    handled: int | None
+    on_time: int | None
+    on_time_rate: float | None
+    reopened: int | None
+    rejected: int | None
+    overdue_open: int | None
+    satisfaction_avg: float | None
+    median_handling_hours: float | None
+    per_1000_households: float | None
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class RisingType:
+    """An event type in an area, by the seven days up to and including `day`; see rising_types.sql for z."""
+
+    event_type: int
+    type_zh: str
+    type_en: str
+    day: date
+    last_7: int | None
+    previous_7: int | None
+    base: int | None
+    base_days: int
+    expected: float | None
+    ratio: float | None
+    z: float | None
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads as the client's user. `published`: through the views that hide small counts."""
+
+    client: Client
+    published: bool = True
+
+    def ranking(
+        self,
+        city: str,
+        level: Level = "county",
+        period: Kind = "week",
+        *,
+        day: date | None = None,
+        by: Order = "count",
+        parent: str = "",
+        limit: int = 50,
+    ) -> list[RankedArea]:
+        """The areas of a city in rank order, in the period that `day` lies in, or the latest one.
+
+        parent: only areas directly below this county or town. Empty when that period was not built.
+        """
+        scope = {"city": city, "level": level, "period": period, "day": day or _LATEST}
+        rows = self._rows("read_ranking", "area_ranking", scope | {"by": by, "parent": parent, "limit": limit})
+        return [RankedArea(**row) for row in rows]
+
+    def rising(self, city: str, area: str = "", *, day: date | None = None, limit: int = 15) -> list[RisingType]:
+        """Event types of a county (or, without one, of the city) by z, on `day` or the newest full day."""
+        level = "county" if area else "city"
+        scope = {"city": city, "area": area or city, "level": level, "day": day or _LATEST, "limit": limit}
+        return [RisingType(**row) for row in self._rows("read_rising", "rising_types", scope)]
+
+    def _rows(self, query: str, view: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
+        text = sql(f"sql/{query}.sql").replace("$view", f"published_{view}" if self.published else view)
+        return list(self.client.query(text, scope, query_tz="Asia/Shanghai").named_results())

@@ -1,0 +1,17 @@
+-- One period's ranking of a city; the period that `day` lies in, or the latest one (day 1970-01-01).
+WITH latest AS
+(
+    SELECT max(period_start) FROM $view
+    WHERE city_code = {city:String} AND period = {period:String}
+      AND ({day:Date} = toDate(0) OR {day:Date} BETWEEN period_start AND period_end)
+)
+SELECT
+    multiIf({by:String} = 'on_time', rank_by_on_time, {by:String} = 'per_1000', rank_by_per_1000, rank_by_count) AS rank,
+    area_code, area_zh, area_en, parent_code, parent_zh, parent_en, period_start, period_end, reported, handled, on_time,
+    on_time_rate, reopened, rejected, overdue_open, satisfaction_avg, median_handling_hours, per_1000_households, as_of
+FROM $view
+WHERE city_code = {city:String} AND period = {period:String} AND level = {level:String}
+  AND period_start = (SELECT * FROM latest)
+  AND ({parent:String} = '' OR parent_code = {parent:String})
+ORDER BY rank NULLS LAST, area_code
+LIMIT {limit:UInt32}
