@@ -28,7 +28,7 @@ _FOREVER = date(9999, 12, 31)
 
 
 class GridRow(NamedTuple):
-    """One grid of the registry; valid from `valid_from` up to, not including, `valid_to`."""
+    """One grid of the registry; both `valid_from` and `valid_to` are days on which it is valid."""
 
     grid_code: str
     town_code: str
@@ -116,7 +116,7 @@ def _grid_not_valid(facts: Facts) -> Mask:
     grids = facts.context.grids
     if not len(grids.codes):
         return np.zeros(len(facts.day), np.bool_)
-    outside: Mask = (facts.day < grids.valid_from[facts.grid]) | (facts.day >= grids.valid_to[facts.grid])
+    outside: Mask = (facts.day < grids.valid_from[facts.grid]) | (facts.day > grids.valid_to[facts.grid])
     return facts.grid_known & outside
 
 

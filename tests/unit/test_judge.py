@@ -25,7 +25,7 @@ def _grid(code: str, **changes: Any) -> GridRow:
 GRIDS = GridIndex.of(
     [
         _grid("330203001001"),
-        _grid("330203001002", valid_to=date(2026, 3, 1)),
+        _grid("330203001002", valid_to=date(2026, 2, 28)),
         _grid("330203001003", valid_from=date(2026, 3, 1)),
         _grid("330203001004", valid_from=date(1990, 1, 1)),
         _grid("840617001001", city_code="840617", timezone="America/New_York"),
@@ -64,7 +64,13 @@ def test_every_rule_is_a_known_reason_of_this_stage() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"updated_at": "2026-03-02T00:05:00Z"}, {"status": "closed", "satisfaction": 5}, {"event_type": 405}]
+    "changes",
+    [
+        {"updated_at": "2026-03-02T00:05:00Z"},
+        {"grid_code": "330203001002", "reported_at": BEFORE},
+        {"status": "closed", "satisfaction": 5},
+        {"event_type": 405},
+    ],
 )
 def test_just_inside_the_rules(changes: dict[str, Any]) -> None:
     assert judged(message(**changes)).rejects.num_rows == 0

@@ -1,0 +1,154 @@
+"""One real Kafka and ClickHouse per session, and for each test a topic and a database of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from pydantic import SecretStr
+
+from infra.local import stack as embedded
+from infra.local.environment import environment
+from infra.local.java import find_java
+from infra.local.simulator import gridstream
+from infra.settings import Settings
+from pipelines import migrate, observe
+from pipelines.clickhouse import connect
+from pipelines.kafka import TopicSpec, ensure_topic
+from pipelines.stream.state import StreamState, read_state
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def own_settings(home: Path, **changes: object) -> Settings:
+    """Settings of a stack on free ports, blind to the environment's own GRIDSTREAM_ variables."""
+    names = ("kafka_port", "kafka_controller_port", "clickhouse_port", "clickhouse_tcp_port", "dagster_port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    own = {name: value for name, value in os.environ.items() if name.startswith("GRIDSTREAM_")}
+    kept = {
+        name.removeprefix("GRIDSTREAM_").lower(): own[name] for name in own if name.endswith(("_CACHE", "_SETTINGS"))
+    }
+    for name in own:
+        del os.environ[name]
+    try:
+        return Settings(_env_file=None, home=home, trigger_seconds=0.5, **ports, **kept, **changes)
+    finally:
+        os.environ.update(own)
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a running Kafka and ClickHouse, taken down at the end."""
+    now = own_settings(tmp_path_factory.mktemp("stack"))
+    try:
+        embedded.up(now, ("kafka", "clickhouse"))
+        yield now
+    finally:
+        embedded.down(now)
+
+
+@dataclass
+class Stack:
+    """A test's own topic and migrated database on the session's services. `settings` name both."""
+
+    settings: Settings
+    loader: Client = field(init=False)
+    engineer: Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        migrate.run(self.settings.clickhouse("loader"))
+        self.loader = connect(self.settings.clickhouse("loader"))
+        self.engineer = connect(self.settings.clickhouse("engineer"))
+        ensure_topic(self.bootstrap, TopicSpec(self.topic, 2, 14, 16 * 2**20))
+
+    @property
+    def bootstrap(self) -> str:
+        return self.settings.kafka_bootstrap
+
+    @property
+    def topic(self) -> str:
+        return self.settings.topic
+
+    @property
+    def state(self) -> StreamState | None:
+        return read_state(self.settings.run / "stream.json")
+
+    def environment(self) -> dict[str, str]:
+        """What a process of this stack finds in its environment."""
+        return environment(self.settings, find_java(self.settings.cache))
+
+    def stream_process(self) -> "subprocess.Popen[bytes]":
+        """Start the stream as its supervisor would; its log goes to home/stream.log."""
+        log = (self.settings.home / "stream.log").open("ab")
+        command = [sys.executable, gridstream(), "stream", "run"]
+        return subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, start_new_session=True)
+
+    def wait_until_loaded(self, timeout: float = 180) -> None:
+        observe.wait_until_loaded(self.engineer, self.bootstrap, self.topic, timeout)
+
+    def scalar(self, query: str, **parameters: object) -> object:
+        return self.engineer.query(query, parameters).result_rows[0][0]
+
+    def close(self) -> None:
+        self.loader.command(f"DROP DATABASE IF EXISTS {self.settings.database} SYNC")
+        self.loader.close()
+        self.engineer.close()
+
+
+def end(process: "subprocess.Popen[bytes]") -> int:
+    """Ask a process to end, and see that it does; its exit code."""
+    process.terminate()
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        raise
+
+
+@pytest.fixture
+def stack(services: Settings, tmp_path: Path) -> Iterator[Stack]:
+    unique = uuid.uuid4().hex[:10]
+    names = {"database": f"{services.database}_{unique}", "topic": f"test.{unique}", "home": tmp_path}
+    secrets = {
+        f"{user}_password": getattr(services.secrets, user) for user in ("engineer", "loader", "analyst", "board")
+    }
+    made = Stack(services.model_copy(update=names | _as_secrets(secrets)))
+    yield made
+    made.close()
+
+
+def _as_secrets(values: dict[str, str]) -> dict[str, object]:
+    return {name: SecretStr(value) for name, value in values.items()}
+
+
+@pytest.fixture
+def streaming(stack: Stack) -> Callable[[], object]:
+    """`with streaming() as process:` runs the stream for the block."""
+
+    @contextmanager
+    def running() -> Iterator["subprocess.Popen[bytes]"]:
+        process = stack.stream_process()
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                end(process)
+
+    return running

@@ -1,0 +1,119 @@
+"""The loader against a real ClickHouse: a range tried twice, in any way, is in once."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from time import monotonic
+
+import pytest
+
+from pipelines import ledger
+from pipelines.classify import load_model
+from pipelines.clickhouse import connect
+from pipelines.decode import Limits
+from pipelines.errors import Fenced, TransientFault
+from pipelines.judge import Context, GridIndex, GridRow
+from pipelines.ledger import Phase, Range, Stream
+from pipelines.load import Loader, Rows
+from pipelines.stream.chunks import offsets_of
+from pipelines.stream.prepare import Preparation, prepare
+from tests.integration.conftest import Stack
+from tests.integration.forwarder import Forwarder
+from tests.unit.messages import message, records
+
+GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)
+STREAM = Stream("t", "11111111-1111-1111-1111-111111111111", 1, 1)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Preparation:
+    context = Context(GridIndex.of([GRID]), frozenset({405}), datetime(2026, 3, 2, tzinfo=UTC))
+    return Preparation(STREAM, Limits(), context, load_model(None), b"k" * 16)
+
+
+def rows(plan: Preparation, count: int, first: int = 0) -> Rows:
+    """A range of `count` records: good ones of two days, every fifth one bad."""
+    days = ("2026-02-28T08:00:00+08:00", "2026-03-01T08:00:00+08:00")
+    values = [
+        b"{"
+        if i % 5 == 4
+        else message(event_id=f"00000000-0000-4000-8000-{i:012d}", report_id=f"R{i}", reported_at=days[i % 2])
+        for i in range(first, first + count)
+    ]
+    chunk = records(*values, first_offset=first)
+    return prepare(chunk, offsets_of(chunk), plan)
+
+
+def counts(stack: Stack) -> dict[str, object]:
+    """Rows as they lie on disk, before any merge could hide a double."""
+    tables = ("events", "quarantine", "report_states", "report_handling")
+    return {table: stack.scalar(f"SELECT count() FROM {table}") for table in tables}
+
+
+EXPECTED = {"events": 40, "quarantine": 10, "report_states": 40, "report_handling": 40}
+
+
+def test_the_same_range_twice_is_in_once(stack: Stack, plan: Preparation) -> None:
+    for batch in (1, 1, 2):
+        Loader(stack.loader, STREAM, batch).load(rows(plan, 50), unfinished=False, started=monotonic())
+    assert counts(stack) == EXPECTED
+    assert ledger.progress(stack.loader, STREAM) == ledger.Progress({0: 49}, ())
+
+
+def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) -> None:
+    """The server took part of it, then everything died: no AFTER row, no token to rely on."""
+    whole = rows(plan, 50)
+    ledger.record(
+        stack.loader,
+        STREAM,
+        whole.offsets,
+        Phase.BEFORE,
+        batch_id=1,
+        first_kafka_time=whole.first_time,
+        last_kafka_time=whole.last_time,
+    )
+    stack.loader.insert_arrow("events", whole.events.slice(0, 15))
+    progress = ledger.progress(stack.loader, STREAM)
+    assert progress.begun == (Range(0, 0, 49),)
+    Loader(stack.loader, STREAM, 2).load(whole, progress.unfinished(whole.offsets), monotonic())
+    assert counts(stack)["events"] == 40
+    assert stack.scalar("SELECT count() FROM reports") == 40
+    assert ledger.progress(stack.loader, STREAM) == ledger.Progress({0: 49}, ())
+
+
+def test_what_the_views_missed_is_derived_again(stack: Stack, plan: Preparation) -> None:
+    """The server died between the parts of one insert: events are in, their reports are not."""
+    whole = rows(plan, 50)
+    Loader(stack.loader, STREAM, 1).load(whole, unfinished=False, started=monotonic())
+    for table in ("report_states", "report_handling"):
+        stack.loader.command(f"TRUNCATE TABLE {table}")
+    Loader(stack.loader, STREAM, 2).load(whole, unfinished=True, started=monotonic())
+    assert stack.scalar("SELECT count() FROM reports") == 40
+    assert counts(stack)["events"] == 40
+
+
+def test_a_server_that_is_gone_is_a_transient_fault(
+    stack: Stack, plan: Preparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.load.PATIENCE", 1.0)
+    target = stack.settings.clickhouse("loader")
+    with Forwarder(int(target.url.rpartition(":")[2])) as way:
+        client = connect(replace(target, url=f"http://127.0.0.1:{way.port}"))
+        loader = Loader(client, STREAM, 1)
+        way.cut()
+        with pytest.raises(TransientFault, match="ClickHouse"):
+            loader.load(rows(plan, 5), unfinished=False, started=monotonic())
+        assert counts(stack)["events"] == 0
+        way.mend()
+        loader.load(rows(plan, 5), unfinished=False, started=monotonic())
+    assert counts(stack)["events"] == 4
+
+
+def test_the_newest_writer_fences_the_others(stack: Stack) -> None:
+    first = ledger.acquire(stack.loader, "t", "id")
+    second = ledger.acquire(stack.loader, "t", "id")
+    other_topic = ledger.acquire(stack.loader, "u", "id2")
+    assert (first.writer, second.writer, other_topic.writer) == (1, 2, 1)
+    assert first.token(Range(0, 1, 2)) == second.token(Range(0, 1, 2))
+    ledger.still_mine(stack.loader, second)
+    with pytest.raises(Fenced, match="writer 2 has taken over"):
+        ledger.still_mine(stack.loader, first)
