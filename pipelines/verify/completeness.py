@@ -16,7 +16,7 @@ from clickhouse_connect.driver.external import ExternalData
 from pipelines.verify.kafka_log import NO_ID, Batch, TopicLog
 from pipelines.verify.ledger import Ranges
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import Ints
+from pipelines.verify.rows import Ints, columns
 from pipelines.verify.stored import Stored, Tally, read_stored
 
 _LOOKUP = 100_000  # event ids asked for at once
@@ -128,7 +128,7 @@ def _known(client: Client, wanted: set[bytes]) -> set[bytes]:
     for start in range(0, len(ids), _LOOKUP):
         lines = "\n".join(str(UUID(bytes=event_id)) for event_id in ids[start : start + _LOOKUP])
         data = ExternalData(file_name="wanted", data=lines.encode(), fmt="TSV", structure="id UUID")
-        found.update(client.query_arrow(_KNOWN, external_data=data)["event_id"].to_pylist())
+        found.update(columns(client, _KNOWN, {}, data)["event_id"])
     return found
 
 

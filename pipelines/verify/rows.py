@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.external import ExternalData
 
 Ints = npt.NDArray[np.int64]
 
@@ -18,9 +19,11 @@ _SETTINGS = {
 }
 
 
-def columns(client: Client, sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The result's columns by name as numpy arrays; numbers without a copy where possible."""
-    table = client.query_arrow(sql, dict(parameters), settings=_SETTINGS)
+def columns(
+    client: Client, sql: str, parameters: Mapping[str, Any], external: ExternalData | None = None
+) -> dict[str, Any]:
+    """The result's columns by name as numpy arrays; `external` is a table that travels with the query."""
+    table = client.query_arrow(sql, dict(parameters), settings=_SETTINGS, external_data=external)
     return {name: table[name].to_numpy() for name in table.column_names}
 
 

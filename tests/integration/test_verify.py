@@ -1,0 +1,347 @@
+"""`verify` against a real Kafka and ClickHouse: it holds for a faultless load, and names each fault put in."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from infra.cli.verify import FIGURES
+from pipelines.verify import VerifyReport, verify
+from tests.integration.verify_world import (
+    DAY,
+    MORNING,
+    RESEND,
+    World,
+    document,
+    event_row,
+    insert,
+    ledger_row,
+    make_world,
+    quarantine_row,
+)
+
+
+@pytest.fixture
+def world(stack: Any) -> World:
+    made = make_world(stack.loader, stack.bootstrap, stack.topic)
+    stack.loader.command("SYSTEM STOP MERGES events")  # what the tests double must stay double
+    return made
+
+
+@pytest.fixture
+def check(stack: Any) -> Callable[..., VerifyReport]:
+    target = stack.settings.clickhouse("engineer")
+    return lambda **options: verify(stack.bootstrap, stack.topic, target, **options)
+
+
+def states(report: VerifyReport) -> dict[str, str]:
+    return {check.name: check.state for check in report.checks}
+
+
+def found(report: VerifyReport) -> set[tuple[str, str, str]]:
+    return {(check.name, finding.state, finding.en) for check in report.checks for finding in check.findings}
+
+
+def test_a_faultless_load_holds(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    report = check()
+    assert found(report) == set()
+    assert report.holds
+    expected = {"read": 15, "accepted": 13, "rejected": 1, "resends": 1, "lost": 0, "lag": 0}
+    assert expected.items() <= report.check("completeness").figures.items()
+    assert report.check("counts").figures["merged_away"] == 0
+    assert report.check("ledger").figures["offsets"] == 15
+    assert report.check("reports").figures["reports"] == 5
+
+
+def test_every_figure_has_a_name_for_people(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    assert {name for part in check().checks for name in part.figures} == set(FIGURES)
+
+
+def test_small_windows_see_the_same(world: World, check: Callable[..., VerifyReport]) -> None:
+    lose_an_event(world)
+    world.write()
+    whole, pieces = check().document()["checks"], check(window=2).document()["checks"]
+    assert pieces == whole
+    assert whole[2]["state"] == "fails"
+
+
+Spoil = Callable[[World], None]
+
+
+def lose_an_event(world: World) -> None:
+    world.events.remove(world.event(1, 3))
+
+
+def lose_a_rejected_message(world: World) -> None:
+    world.quarantine.clear()
+
+
+def double_a_row(world: World) -> None:
+    world.events.append(copy.deepcopy(world.event(0, 2)))
+
+
+def cut_a_gap(world: World) -> None:
+    world.ledger.remove(world.ranges(0, 0))
+    world.ledger.append(ledger_row(world, 0, 0, 3, "after", good=4))
+
+
+def overlap_two_ranges(world: World) -> None:
+    world.ranges(0, 5).update(first_offset=4, good=4)
+
+
+def start_late(world: World) -> None:
+    world.ledger = [row for row in world.ledger if row["kafka_partition"] == 1 or row["first_offset"] == 5]
+
+
+def miscount_a_range(world: World) -> None:
+    world.ranges(0, 5).update(good=4)
+
+
+def count_a_reject_as_good(world: World) -> None:
+    world.ranges(0, 5).update(good=4, quarantined=0)
+
+
+def count_good_as_a_resend(world: World) -> None:
+    world.ranges(0, 0).update(good=4, duplicates=1)
+
+
+def record_other_figures(world: World) -> None:
+    world.ledger.append({**world.ranges(0, 0), "good": 4, "duplicates": 1})
+
+
+def put_a_message_in_both(world: World) -> None:
+    world.quarantine.append(quarantine_row(world, 0, 3))
+
+
+def swap_two_events(world: World) -> None:
+    one, two = world.event(1, 0), world.event(1, 1)
+    one["kafka_offset"], two["kafka_offset"] = 1, 0
+
+
+def quarantine_other_bytes(world: World) -> None:
+    world.quarantine[0]["payload_sha256"] = hashlib.sha256(b"other").hexdigest()
+
+
+def date_an_event_twice(world: World) -> None:
+    world.events.append(event_row(world, document(0, 1), 0, RESEND) | {"day": date(2026, 11, 21)})
+
+
+def write_beyond_the_ledger(world: World) -> None:
+    world.events.append(event_row(world, document(20, 0), 1, 5))
+
+
+def write_for_an_unknown_topic(world: World) -> None:
+    world.events.append(event_row(world, document(20, 0), 1, 5) | {"topic_id": "another"})
+
+
+def claim_more_than_kafka_has(world: World) -> None:
+    world.ledger.append(ledger_row(world, 1, 5, 6, "after", good=2))
+
+
+FAULTS: list[tuple[Spoil, str, str]] = [
+    (lose_an_event, "completeness", "LOST: in neither table, event_id nowhere"),
+    (lose_a_rejected_message, "completeness", "LOST: in neither table, event_id nowhere"),
+    (lose_a_rejected_message, "counts", "rows in quarantine contradict the ledger"),
+    (double_a_row, "counts", "one offset was inserted more than once"),
+    (cut_a_gap, "ledger", "gap: offsets between two ranges are in none"),
+    (overlap_two_ranges, "ledger", "overlap: offsets are in two ranges"),
+    (start_late, "ledger", "Kafka still has offsets before the first range"),
+    (miscount_a_range, "ledger", "range does not add up: last-first+1 is not good+quarantined+duplicates"),
+    (count_a_reject_as_good, "counts", "rows in quarantine contradict the ledger"),
+    (count_good_as_a_resend, "counts", "rows in events contradict the ledger"),
+    (record_other_figures, "ledger", "one range was recorded with different figures"),
+    (put_a_message_in_both, "counts", "one offset is in events and in quarantine"),
+    (swap_two_events, "completeness", "event differs from the message"),
+    (quarantine_other_bytes, "completeness", "quarantine row differs from the message"),
+    (date_an_event_twice, "uniqueness", "event_id counted twice: on two days or in two cities"),
+    (write_beyond_the_ledger, "counts", "row stands in no range of the ledger"),
+    (write_for_an_unknown_topic, "counts", "row stands in no range of the ledger"),
+    (claim_more_than_kafka_has, "completeness", "the ledger is ahead of Kafka's end"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "name", "en"), FAULTS, ids=[f"{spoil.__name__}-{name}" for spoil, name, _ in FAULTS])
+def test_a_fault_is_named(world: World, check: Callable[..., VerifyReport], spoil: Spoil, name: str, en: str) -> None:
+    spoil(world)
+    world.write()
+    report = check()
+    assert not report.holds
+    assert (name, "fails", en) in found(report)
+
+
+def test_a_lost_message_is_named_by_its_position(world: World, check: Callable[..., VerifyReport]) -> None:
+    lose_an_event(world)
+    world.write()
+    (finding,) = check().check("completeness").findings
+    assert (finding.count, finding.examples) == (1, ({"partition": 1, "offset": 3},))
+
+
+def test_quick_cannot_tell_lost_from_merged_and_says_so(world: World, check: Callable[..., VerifyReport]) -> None:
+    lose_an_event(world)
+    world.write()
+    report = check(quick=True)
+    assert ("counts", "warns", "rows merged away were not proven by reading Kafka") in found(report)
+    assert report.check("completeness").skipped
+
+
+def test_resends_may_merge(world: World, check: Callable[..., VerifyReport]) -> None:
+    """A resend in a later range is inserted; merging then leaves one of the two rows."""
+    world.events.append(event_row(world, document(0, 1), 0, RESEND))
+    world.ranges(0, 5).update(good=4, duplicates=0)
+    world.write()
+    before = check()
+    world.client.command("SYSTEM START MERGES events")
+    world.client.command("OPTIMIZE TABLE events FINAL")
+    after = check()
+    assert (before.holds, after.holds) == (True, True)
+    assert [r.check("uniqueness").figures["awaiting_merge"] for r in (before, after)] == [1, 0]
+    assert [r.check("counts").figures["merged_away"] for r in (before, after)] == [0, 1]
+
+
+def test_a_range_recorded_twice_counts_once(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.ledger.append({**world.ranges(0, 0), "batch_id": 7, "writer": 2})
+    world.write()
+    report = check()
+    assert report.holds
+    assert report.check("ledger").figures["recorded_again"] == 1
+    assert report.check("ledger").figures["good"] == 13
+
+
+def test_what_is_in_flight_is_no_fault(world: World, check: Callable[..., VerifyReport]) -> None:
+    """A range begun accounts for its rows; only when it is old it is worth a warning."""
+    world.produce(1, json.dumps(document(20, 0)).encode(), b"later")
+    world.events.append(event_row(world, document(20, 0), 1, 5))
+    world.ledger.append(ledger_row(world, 1, 5, 5, "before"))
+    world.write()
+    fresh, old = check(), check(patience=-1)
+    assert found(fresh) == set()
+    assert fresh.check("completeness").figures["lag"] == 2
+    assert old.holds
+    assert states(old)["ledger"] == "warns"
+
+
+def test_offsets_past_retention_are_left_to_the_ledger(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    admin = KafkaAdminClient(bootstrap_servers=world.bootstrap)
+    admin.delete_records({TopicPartition(world.topic, 0): 7})
+    admin.close()
+    report = check()
+    assert report.holds
+    assert report.check("completeness").figures["by_ledger_only"] == 7
+    assert report.check("completeness").figures["read"] == 8
+
+
+def test_a_load_that_began_after_retention_is_a_warning(world: World, check: Callable[..., VerifyReport]) -> None:
+    start_late(world)
+    world.events = [row for row in world.events if row["kafka_partition"] == 1 or row["kafka_offset"] >= 5]
+    world.write()
+    admin = KafkaAdminClient(bootstrap_servers=world.bootstrap)
+    admin.delete_records({TopicPartition(world.topic, 0): 5})
+    admin.close()
+    report = check()
+    assert ("ledger", "warns", "the load began after retention had passed the first offsets") in found(report)
+    # Offset 8 is a resend of offset 1, which this load never saw: nothing stands in its place.
+    assert ("completeness", "fails", "LOST: in neither table, event_id nowhere") in found(report)
+
+
+def test_a_second_epoch_may_double_rows_until_they_merge(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.events += copy.deepcopy(world.events)
+    world.ledger += [{**row, "epoch": 2, "writer": 2} for row in world.ledger]
+    world.write()
+    report = check()
+    assert report.holds
+    assert report.check("uniqueness").figures["awaiting_merge"] == 13
+
+
+def spoil_state(world: World, **changed: Any) -> None:
+    """Write one more state of report R0, whose newest event is at offset 2."""
+    newest = world.event(0, 2)
+    state = {name: value for name, value in newest.items() if not name.startswith(("kafka_", "topic"))}
+    insert(world.client, "report_states", state | {"version": 2**255} | changed)
+
+
+def test_an_older_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    older = world.event(0, 1)
+    spoil_state(world, event_id=older["event_id"], status=older["status"], updated_at=older["updated_at"])
+    assert ("reports", "fails", "state is not the newest event") in found(check())
+
+
+def test_an_altered_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    spoil_state(world, grid_code="330203001002")
+    assert found(check()) == {("reports", "fails", "state is no copy of its event")}
+
+
+def test_a_lost_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    world.client.command("ALTER TABLE report_states DELETE WHERE report_id = 'R1'", settings={"mutations_sync": 2})
+    assert ("reports", "fails", "report has events and no state") in found(check())
+
+
+def test_wrong_handling_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    row = {"day": DAY, "report_id": "R0", "first_handled_at": MORNING, "reopened": 0}
+    insert(world.client, "report_handling", row)
+    assert found(check()) == {("reports", "fails", "handling differs from the events")}
+
+
+def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.event(0, 2)["day"] = date(2026, 11, 21)
+    world.write()
+    report = check()
+    assert report.holds
+    assert found(report) == {("reports", "warns", "report is on two days or in two cities")}
+
+
+def roll_up(world: World) -> None:
+    sql = files("pipelines").joinpath("rollup.sql").read_text("utf-8")
+    world.client.command(f"INSERT INTO rollup_daily {sql}", {"day": DAY})
+    activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
+    insert(
+        world.client,
+        "rollup_builds",
+        {"day": DAY, "activity_seen": activity, "reports": 4, "started_at": datetime.now(UTC) - timedelta(seconds=1)},
+    )
+
+
+def test_a_current_rollup_holds(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    assert states(check())["rollup"] == "skipped"
+    roll_up(world)
+    report = check()
+    assert states(report)["rollup"] == "holds"
+    assert report.check("rollup").figures == {"days_current": 1, "days_stale": 0, "days_unbuilt": 0}
+
+
+@pytest.mark.parametrize(
+    "change", ["on_time = on_time + 1", "open_due_at = arrayResize(open_due_at, 0)", "grid_code = '330203001002'"]
+)
+def test_a_wrong_rollup_is_named(world: World, check: Callable[..., VerifyReport], change: str) -> None:
+    world.write()
+    roll_up(world)
+    column, _, value = change.partition(" = ")
+    replaced = f"SELECT * REPLACE ({value} AS {column}) FROM rollup_daily"
+    world.client.command(f"CREATE TABLE wrong ENGINE = Memory AS {replaced}")
+    world.client.command("TRUNCATE TABLE rollup_daily")
+    world.client.command("INSERT INTO rollup_daily SELECT * FROM wrong")
+    assert ("rollup", "fails", "cell differs from its recomputation") in found(check())
+
+
+def test_a_day_touched_since_its_build_is_not_judged(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.write()
+    roll_up(world)
+    world.produce(1, json.dumps(document(20, 0)).encode())
+    insert(world.client, "events", event_row(world, document(20, 0), 1, 5))
+    insert(world.client, "ledger", ledger_row(world, 1, 5, 5, "after", good=1))
+    report = check()
+    assert report.holds
+    assert report.check("rollup").figures == {"days_current": 0, "days_stale": 1, "days_unbuilt": 0}
