@@ -7,6 +7,7 @@ mark, and its age is the arrival time of the oldest message not yet loaded.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib.resources import files
 
@@ -127,3 +128,15 @@ def wait_until_loaded(
         if left and time.monotonic() > deadline:
             raise TransientFault(f"{left} messages are still waiting after {timeout:.0f} s; see `gridstream status`")
         time.sleep(0.3 if left else 0)
+
+
+def quality(client: Client, city: str) -> dict[str, int]:
+    """Counts over a city's reports: who decided the type, how many are handled, on time, reopened."""
+    result = client.query(_sql("quality_summary"), {"city": city})
+    return dict(zip(result.column_names, map(int, result.result_rows[0]), strict=True))
+
+
+def days_present(client: Client, city: str, first: date, last: date) -> set[date]:
+    """The days from `first` to `last` for which the city has reports."""
+    scope = {"city": city, "first": first, "last": last}
+    return {row[0] for row in client.query(_sql("days_present"), scope).result_rows}

@@ -4,10 +4,39 @@ import logging
 
 import typer
 
-from infra.cli import classify, ingest, migrate, quarantine, simulate, sql, status, stream, verify
+from infra.cli import (
+    classify,
+    demo,
+    ingest,
+    marts,
+    migrate,
+    quarantine,
+    settings,
+    simulate,
+    sql,
+    stack,
+    status,
+    stream,
+    verify,
+)
 from infra.cli.output import faults_as_lines
 
-GROUPS = (status, simulate, ingest, stream, migrate, classify, quarantine, verify, sql)
+# In the order in which help lists them.
+GROUPS = (
+    demo,
+    stack,
+    status,
+    simulate,
+    ingest,
+    verify,
+    marts,
+    sql,
+    quarantine,
+    classify,
+    migrate,
+    stream,
+    settings,
+)
 
 _HELP = """城市事件流分析：Kafka → Spark → ClickHouse，由 Dagster 编排。
 

@@ -56,11 +56,12 @@ def ranking(
     emit(
         {"city": city, "level": level, "period": period, "by": by, "areas": rows},
         as_json,
-        lambda: _ranked(rows, level, period, user),
+        lambda: ranked(rows, level, period, user),
     )
 
 
-def _ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> RenderableType:
+def ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> RenderableType:
+    """The ranking as a table."""
     first = rows[0]
     title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
     columns = (
@@ -114,10 +115,11 @@ def trends(
         rows = reader.rising(city, area, day=day.date() if day else None, limit=limit)
     if not rows:
         raise UserFault(f"no trends of {area or city} for that day; `gridstream rebuild` builds what has reports")
-    emit({"city": city, "area": area or city, "day": rows[0].day, "types": rows}, as_json, lambda: _trending(rows))
+    emit({"city": city, "area": area or city, "day": rows[0].day, "types": rows}, as_json, lambda: trending(rows))
 
 
-def _trending(rows: list[RisingType]) -> RenderableType:
+def trending(rows: list[RisingType]) -> RenderableType:
+    """The types on the rise as a table."""
     columns = (
         Column("名次", "rank", right=True),
         Column("类型", "type"),

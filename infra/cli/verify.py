@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from infra.cli.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, cell, emit, progress, seconds, table
-from infra.settings import settings
+from infra.settings import Settings, settings
 from pipelines.verify import Check, Finding, Progress, VerifyReport
 from pipelines.verify import verify as run_checks
 
@@ -67,14 +67,20 @@ def verify(
 
     Exit code 0: holds; 1: does not hold; 2: a service does not answer.
     """
-    now = settings()
+    report = prove(settings(), quick=quick, patience=patience, quiet=as_json)
+    emit(report.document(), as_json, lambda: render(report))
+    raise typer.Exit(EXIT_HOLDS if report.holds else EXIT_FAILS)
+
+
+def prove(now: Settings, quick: bool = False, patience: float = 10, quiet: bool = False) -> VerifyReport:
+    """Run every check, with a progress bar; `patience` in minutes."""
     with ExitStack() as bar:
         advance = [lambda steps: None]
         watched = Progress(
-            started=lambda total: advance.append(bar.enter_context(progress("核对 verifying", total, quiet=as_json))),
+            started=lambda total: advance.append(bar.enter_context(progress("核对 verifying", total, quiet=quiet))),
             done=lambda steps: advance[-1](steps),
         )
-        report = run_checks(
+        return run_checks(
             now.kafka_bootstrap,
             now.topic,
             now.clickhouse("engineer"),
@@ -82,8 +88,6 @@ def verify(
             patience=round(patience * 60),
             progress=watched,
         )
-    emit(report.document(), as_json, lambda: render(report))
-    raise typer.Exit(EXIT_HOLDS if report.holds else EXIT_FAILS)
 
 
 def render(report: VerifyReport) -> RenderableType:
@@ -93,10 +97,11 @@ def render(report: VerifyReport) -> RenderableType:
     title = f"核对 verify · {report.topic} → {report.database} · {seconds(report.seconds)}"
     shown = table(title, columns, rows)
     shown.show_lines = True
-    return Group(shown, *_found(report), _conclusion(report))
+    return Group(shown, *_found(report), conclusion(report))
 
 
-def _conclusion(report: VerifyReport) -> Text:
+def conclusion(report: VerifyReport) -> Text:
+    """The verdict in one line."""
     if not report.holds:
         return Text("不成立 DOES NOT HOLD", "bold red")
     if report.quick:
