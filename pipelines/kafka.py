@@ -76,7 +76,8 @@ def admin(bootstrap: str, timeout: float = 15.0) -> Iterator[KafkaAdminClient]:
 def _line(error: BaseException) -> str:
     """Name and meaning; the text of a broker's error repeats the whole request."""
     meaning = getattr(error, "description", None) if isinstance(error, kafka_errors.BrokerResponseError) else error
-    return " ".join(f"{type(error).__name__} {meaning or ''}".split())[:200]
+    text = str(meaning or "").removeprefix(f"{type(error).__name__}: ")
+    return " ".join(f"{type(error).__name__} {text}".split())[:200]
 
 
 def _describe(client: KafkaAdminClient, topic: str) -> dict[str, Any]:

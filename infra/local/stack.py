@@ -52,7 +52,7 @@ def up(
     Args:
         only: names to start (see `programs.NAMES`); empty for all but the simulator.
         progress: gets a line of text whenever there is something to tell.
-        after_services: called when Kafka and ClickHouse are ready, before what needs a topic and tables.
+        after_services: called when Kafka and ClickHouse are both ready, before what needs a topic and tables.
 
     Raises:
         UserFault: a port is taken, a folder cannot be written, settings changed since the stack started.
@@ -115,9 +115,19 @@ def _start_all(
     services = [program for program in missing if program.name in SERVICES]
     others = [program for program in missing if program.name not in SERVICES]
     _start(settings, client, services, progress)
-    if after_services is not None and any(program.name not in ON_DEMAND for program in missing):
+    if after_services is not None and _services_ready(settings, client) and _more_than_on_demand(missing):
         after_services()
     _start(settings, client, others, progress)
+
+
+def _services_ready(settings: Settings, client: Any) -> bool:
+    """Whether all services that are ours run; true when somebody else runs them."""
+    known = programs(settings, find_java(settings.cache))
+    return all(_is_running(client, program) for program in known if program.name in SERVICES)
+
+
+def _more_than_on_demand(some: list[Program]) -> bool:
+    return any(program.name not in ON_DEMAND for program in some)
 
 
 def _start(settings: Settings, client: Any, some: list[Program], progress: Progress) -> None:

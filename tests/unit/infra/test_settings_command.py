@@ -1,0 +1,33 @@
+import json
+
+import pytest
+
+from infra.cli.output import to_json
+from infra.cli.settings import command, described
+from infra.settings import Settings
+
+
+def test_all_settings_are_shown_and_no_secret_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRIDSTREAM_HASH_KEY", "not-for-anybodys-eyes")
+    monkeypatch.setenv("GRIDSTREAM_CHUNK_ROWS", "1024")
+    monkeypatch.setenv("GRIDSTREAM_TOPICS", "x")
+    command(as_json=True)
+    said = capsys.readouterr().out
+    command()
+    table = capsys.readouterr().out
+    document = json.loads(said)
+    found = {setting["variable"]: setting for setting in document["settings"]}
+    assert len(found) == len(Settings.model_fields)
+    assert (found["GRIDSTREAM_CHUNK_ROWS"]["value"], found["GRIDSTREAM_CHUNK_ROWS"]["changed"]) == (1024, True)
+    assert found["GRIDSTREAM_HASH_KEY"]["changed"]
+    assert document["unknown"] == {"GRIDSTREAM_TOPICS": "GRIDSTREAM_TOPIC"}
+    assert "not-for-anybodys-eyes" not in said + table
+    assert all(name in table for name in found)
+
+
+def test_defaults_are_what_an_empty_environment_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRIDSTREAM_HOME")
+    assert [setting.name for setting in described(Settings()) if setting.changed] == []
+    assert json.loads(to_json(described(Settings())))
