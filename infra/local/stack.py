@@ -192,7 +192,7 @@ def down(settings: Settings, progress: Progress = lambda _: None) -> tuple[str, 
         _end_leftovers(settings, progress)
         if stubborn := leftovers.marked(settings.home):
             raise UserFault(f"could not end these processes: {', '.join(str(p.pid) for p in stubborn)}")
-        supervisor.socket_path(settings).unlink(missing_ok=True)
+        supervisor.remove_socket(settings)
         return tuple(name for name in NAMES if name in ended)
 
 

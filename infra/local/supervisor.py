@@ -4,6 +4,7 @@ It keeps processes alive and rotates their logs. `supervisord` runs as a daemon 
 stack outlives the terminal it was started from.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -92,6 +93,15 @@ def socket_path(settings: Settings) -> Path:
         return path
     key = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"gridstream-{os.getuid()}-{key}" / "supervisor.sock"
+
+
+def remove_socket(settings: Settings) -> None:
+    """Remove a socket nobody listens on, and its private folder when that is not the home's own."""
+    path = socket_path(settings)
+    path.unlink(missing_ok=True)
+    if path.parent != settings.run:
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
 
 
 def _require_private(folder: Path) -> None:

@@ -165,7 +165,7 @@ def test_two_people_at_once(now: Settings) -> None:
 def test_down_leaves_nothing_and_can_be_said_twice(now: Settings) -> None:
     assert stack.down(now) == ("clickhouse",)
     assert leftovers.marked(now.home) == []
-    assert not supervisor.socket_path(now).exists()
+    assert not supervisor.socket_path(now).parent.exists()  # a folder of its own: this home's path is too long
     assert stack.down(now) == ()
     assert {found.state for found in processes(now)} == {"stopped"}
 
