@@ -32,7 +32,7 @@ _COLUMNS = (
     Column("重启", "restarts", True),
     Column("版本", "version"),
 )
-_STATES = {
+STATES = {
     "running": "运行中 running",
     "starting": "启动中 starting",
     "stopping": "停止中 stopping",
@@ -42,21 +42,29 @@ _STATES = {
     "external": "外部 external",
 }
 
-Parts = Annotated[list[str] | None, typer.Argument(help=f"部件 parts: {', '.join(NAMES)}", show_default=False)]
+_STYLES = {"running": "green", "external": "cyan", "stopped": "red", "failed": "bold red", "orphaned": "bold red"}
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="PART,...", help=f"只此部件 only these parts, of: {', '.join(NAMES)}"),
+]
 
 
-def up(parts: Parts = None, as_json: AsJson = False) -> None:
+def up(only: Only = None, as_json: AsJson = False) -> None:
     """启动 Kafka、ClickHouse、流作业与 Dagster，建好主题与表，等到都就绪；已在运行的不动。
 
     Starts Kafka, ClickHouse, the stream and Dagster, makes topic and tables, and waits until all are ready.
-    What runs already is left alone. With names, starts only these.
+    What runs already is left alone. With --only, starts only these parts.
     """
     now = settings()
     with telling("启动中 starting …", quiet=as_json) as say:
-        result = bring_up(now, tuple(parts or ()), say)
+        result = bring_up(now, _parts(only), say)
     states = [state for state in processes(now) if state.name in (*result.started, *result.already)]
     document = {"started": result.started, "already": result.already, "processes": states, "addresses": addresses(now)}
     emit(document, as_json, lambda: _shown(now, result, states))
+
+
+def _parts(only: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in only.split(",") if name.strip()) if only else ()
 
 
 def bring_up(now: Settings, parts: tuple[str, ...] = (), say: Progress = lambda _: None) -> stack.Started:
@@ -92,7 +100,7 @@ def process_table(states: Iterable[ProcessState]) -> RenderableType:
 def _row(state: ProcessState) -> tuple[Any, ...]:
     return (
         state.title,
-        _STATES[state.state],
+        Text(STATES[state.state], _STYLES.get(state.state, "yellow")),
         str(state.pid) if state.pid else "-",  # numbers that name something are not grouped
         str(state.port) if state.port else state.address or "-",
         seconds(state.uptime_seconds) if state.uptime_seconds is not None else "-",
@@ -119,15 +127,15 @@ def down(as_json: AsJson = False) -> None:
     emit({"stopped": ended}, as_json, lambda: text)
 
 
-def restart(parts: Parts = None, as_json: AsJson = False) -> None:
+def restart(only: Only = None, as_json: AsJson = False) -> None:
     """重启指定部件；不指定则全部重启，并采用新的设置。
 
-    Restarts some parts; without names the whole stack, which then takes new settings.
+    Restarts the parts of --only; without it the whole stack, which then takes new settings.
     """
-    now = settings()
+    now, parts = settings(), _parts(only)
     with telling("停止中 stopping …", quiet=as_json) as say:
         stopped = stack.stop(now, parts) if parts else stack.down(now, say)
-        result = bring_up(now, tuple(parts or ()), say)
+        result = bring_up(now, parts, say)
     text = f"已重启 restarted: {', '.join(result.started)}"
     emit({"stopped": stopped, "started": result.started}, as_json, lambda: text)
 

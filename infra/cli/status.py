@@ -9,20 +9,12 @@ from rich.text import Text
 
 from infra.cli.figures import Problem, StreamView, stream_view
 from infra.cli.output import EXIT_FAILS, AsJson, Column, emit, moment, number, percent, seconds, table
+from infra.cli.stack import STATES, process_table
 from infra.local.programs import ON_DEMAND, SERVICES
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings, settings
 from pipelines.observe import LedgerFigures
 
-_STATES = {
-    "running": ("运行 running", "green"),
-    "starting": ("启动中 starting", "yellow"),
-    "stopping": ("停止中 stopping", "yellow"),
-    "stopped": ("未运行 stopped", "red"),
-    "failed": ("失败 failed", "bold red"),
-    "orphaned": ("失管 orphaned", "bold red"),
-    "external": ("外部 external", "cyan"),
-}
 _FINE = ("running", "starting", "external")
 _CONDITIONS = {
     "starting": "启动中 starting",
@@ -32,16 +24,6 @@ _CONDITIONS = {
     "failed": "失败 failed",
     "never started": "未启动过 never started",
 }
-_PARTS = (
-    Column("部件", "part"),
-    Column("状态", "state"),
-    Column("进程", "pid", True),
-    Column("端口", "port", True),
-    Column("已运行", "uptime", True),
-    Column("内存", "memory", True),
-    Column("自行退出", "restarts", True),
-    Column("版本", "version"),
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +53,7 @@ def _down(required: list[ProcessState], fine: set[str]) -> list[Problem]:
 
 
 def _trouble(part: ProcessState) -> Problem:
-    told = f"{part.name} {_STATES[part.state][0]}"
+    told = f"{part.name} {STATES[part.state]}"
     if part.state == "stopped":
         return Problem(told, f"gridstream up --only {part.name}")
     return Problem(f"{told}; 日志 log: {part.log}", f"gridstream logs {part.name}; gridstream up")
@@ -102,17 +84,8 @@ def _document(status: Status) -> dict[str, Any]:
 
 
 def _shown(status: Status) -> RenderableType:
-    parts = table("部件 Parts", _PARTS, map(_part, status.parts))
     verdict = Text("一切正常 all is well", "bold green") if status.ok else _problems(status.problems)
-    return Group(parts, stream_table(status.stream), verdict)
-
-
-def _part(part: ProcessState) -> tuple[Any, ...]:
-    state = Text(*_STATES[part.state])
-    up = seconds(part.uptime_seconds) if part.uptime_seconds is not None else None
-    memory = f"{part.memory_bytes / 2**20:,.0f} MB" if part.memory_bytes else None
-    place = str(part.port) if part.port else part.address
-    return (part.title, state, str(part.pid or "-"), place, up, memory, part.restarts, part.version)
+    return Group(process_table(status.parts), stream_table(status.stream), verdict)
 
 
 def _problems(problems: list[Problem]) -> RenderableType:

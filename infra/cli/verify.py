@@ -50,6 +50,9 @@ FIGURES = {
     "days_current": "最新的日",
     "days_stale": "待重建的日",
     "days_unbuilt": "未汇总的日",
+    "days_unsettled": "刚变动的日",
+    "builds_current": "最新的集市",
+    "builds_stale": "待重建的集市",
 }
 
 

@@ -70,7 +70,8 @@ def _section(settings: Settings, program: Program) -> dict[str, str]:
         "startretries": "10",
         "stopsignal": "TERM",
         "stopwaitsecs": str(program.stop_seconds),
-        "stopasgroup": "true",
+        # The stream's driver ends its JVM and workers itself, in order; the others have no children to care for.
+        "stopasgroup": str(program.name != "stream").lower(),
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": _plain(_plain(settings.logs / f"{program.name}.log")),  # this one is expanded twice
