@@ -4,7 +4,13 @@ import dagster as dg
 
 from dagster_project.assets import MART_ASSETS, MARTS_GROUP, rollup_daily
 from dagster_project.checks import CHECKS
-from dagster_project.jobs import check_figures, every_five_minutes, hourly_checks, rebuild_days, rebuild_stale
+from dagster_project.jobs import (
+    check_figures,
+    check_figures_hourly,
+    rebuild_days,
+    rebuild_stale,
+    rebuild_stale_every_5_minutes,
+)
 from dagster_project.resources import Services
 from dagster_project.sources import SOURCES
 from dagster_project.stream import stream_watch
@@ -21,7 +27,7 @@ defs = dg.Definitions(
     assets=[*SOURCES, rollup_daily, *MART_ASSETS],
     asset_checks=CHECKS,
     jobs=[rebuild_stale, rebuild_days, check_figures],
-    schedules=[every_five_minutes, hourly_checks],
+    schedules=[rebuild_stale_every_5_minutes, check_figures_hourly],
     sensors=[stream_watch, marts_follow],
     resources={"services": Services()},
     executor=dg.in_process_executor,  # a run is one process; multiprocess adds 10 s to each

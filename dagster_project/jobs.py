@@ -82,7 +82,9 @@ check_figures = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="每 5 分钟：有日期被触及才运行\n\nEvery 5 minutes, when there is something to rebuild.",
 )
-def every_five_minutes(context: dg.ScheduleEvaluationContext, services: Services) -> dg.RunRequest | dg.SkipReason:
+def rebuild_stale_every_5_minutes(
+    context: dg.ScheduleEvaluationContext, services: Services
+) -> dg.RunRequest | dg.SkipReason:
     waiting = context.instance.get_runs(dg.RunsFilter(job_name=rebuild_stale.name, statuses=UNFINISHED), limit=1)
     if waiting:
         return dg.SkipReason("上一次仍在运行 the previous run is not over")
@@ -93,8 +95,8 @@ def every_five_minutes(context: dg.ScheduleEvaluationContext, services: Services
     return dg.RunRequest(tags={"days": str(len(plan.days)), "partitions": str(plan.steps)})
 
 
-hourly_checks = dg.ScheduleDefinition(
-    name="hourly_checks",
+check_figures_hourly = dg.ScheduleDefinition(
+    name="check_figures_hourly",
     job=check_figures,
     cron_schedule="17 * * * *",
     execution_timezone="Asia/Shanghai",
