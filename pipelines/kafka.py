@@ -153,3 +153,9 @@ def ensure_topic(bootstrap: str, spec: TopicSpec) -> bool:
         except kafka_errors.TopicAlreadyExistsError:
             return False
         return True
+
+
+def delete_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic with all its messages. Raises as `topic_id` does."""
+    with admin(bootstrap) as client:
+        client.delete_topics([topic])

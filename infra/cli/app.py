@@ -5,6 +5,7 @@ import logging
 import typer
 
 from infra.cli import (
+    bench,
     classify,
     demo,
     ingest,
@@ -35,6 +36,7 @@ GROUPS = (
     classify,
     migrate,
     stream,
+    bench,
     settings,
 )
 
