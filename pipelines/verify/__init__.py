@@ -14,6 +14,7 @@ from pipelines.clickhouse import ClickHouse, connect
 from pipelines.verify.completeness import Reading, check_completeness, walk
 from pipelines.verify.kafka_log import TopicLog
 from pipelines.verify.ledger import Ranges, check_ledger, newest, read_ledger
+from pipelines.verify.marts import check_marts
 from pipelines.verify.report import Check, Finding, VerifyReport
 from pipelines.verify.rollup import check_rollup
 from pipelines.verify.stored import Tally, check_counts
@@ -46,7 +47,7 @@ def verify(
 
     Args:
         bootstrap: Kafka's bootstrap servers.
-        clickhouse: a user who may read events, quarantine, ledger, reports and the rollup.
+        clickhouse: a user who may read events, quarantine, ledger, reports, rollup and marts.
         quick: leave Kafka's messages unread; only its offsets are asked for.
         window: offsets held in memory at once (about 100 bytes each).
         patience: seconds after which a range begun and not finished is worth a warning.
@@ -67,6 +68,7 @@ def verify(
             check_uniqueness(client),
             check_reports(client),
             check_rollup(client),
+            check_marts(client),
         )
         return VerifyReport(topic, log.topic_id, clickhouse.database, quick, checks, monotonic() - began)
 

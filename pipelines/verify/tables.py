@@ -53,9 +53,8 @@ FROM
     FROM
     (
         SELECT report_id AS id, count() AS events, min(day) != max(day) OR min(city_code) != max(city_code) AS two_days,
-               argMax(event_id, (updated_at, toString(event_id))) AS newest,
-               argMax(events.status, (updated_at, toString(event_id))) AS status,
-               argMax(events.due_at, (updated_at, toString(event_id))) AS due_at,
+               argMax((event_id, events.status, events.due_at), (updated_at, toString(event_id))) AS last,
+               last.1 AS newest, last.2 AS status, last.3 AS due_at,
                minIf(updated_at, events.status IN done) AS first_handled_at,
                countIf(events.status = 'reopened') > 0 AS reopened
         FROM events

@@ -4,48 +4,23 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
-from typing import Any
+from datetime import date
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from infra.cli.verify import FIGURES
-from pipelines.verify import VerifyReport, verify
-from tests.integration.verify_world import (
-    DAY,
-    MORNING,
+from pipelines.verify import VerifyReport
+from tests.integration.verify.world import (
     RESEND,
     World,
     document,
     event_row,
-    insert,
+    found,
     ledger_row,
-    make_world,
     quarantine_row,
+    states,
 )
-
-
-@pytest.fixture
-def world(stack: Any) -> World:
-    made = make_world(stack.loader, stack.bootstrap, stack.topic)
-    stack.loader.command("SYSTEM STOP MERGES events")  # what the tests double must stay double
-    return made
-
-
-@pytest.fixture
-def check(stack: Any) -> Callable[..., VerifyReport]:
-    target = stack.settings.clickhouse("engineer")
-    return lambda **options: verify(stack.bootstrap, stack.topic, target, **options)
-
-
-def states(report: VerifyReport) -> dict[str, str]:
-    return {check.name: check.state for check in report.checks}
-
-
-def found(report: VerifyReport) -> set[tuple[str, str, str]]:
-    return {(check.name, finding.state, finding.en) for check in report.checks for finding in check.findings}
 
 
 def test_a_faultless_load_holds(world: World, check: Callable[..., VerifyReport]) -> None:
@@ -259,89 +234,3 @@ def test_a_second_epoch_may_double_rows_until_they_merge(world: World, check: Ca
     report = check()
     assert report.holds
     assert report.check("uniqueness").figures["awaiting_merge"] == 13
-
-
-def spoil_state(world: World, **changed: Any) -> None:
-    """Write one more state of report R0, whose newest event is at offset 2."""
-    newest = world.event(0, 2)
-    state = {name: value for name, value in newest.items() if not name.startswith(("kafka_", "topic"))}
-    insert(world.client, "report_states", state | {"version": 2**255} | changed)
-
-
-def test_an_older_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    older = world.event(0, 1)
-    spoil_state(world, event_id=older["event_id"], status=older["status"], updated_at=older["updated_at"])
-    assert ("reports", "fails", "state is not the newest event") in found(check())
-
-
-def test_an_altered_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    spoil_state(world, grid_code="330203001002")
-    assert found(check()) == {("reports", "fails", "state is no copy of its event")}
-
-
-def test_a_lost_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    world.client.command("ALTER TABLE report_states DELETE WHERE report_id = 'R1'", settings={"mutations_sync": 2})
-    assert ("reports", "fails", "report has events and no state") in found(check())
-
-
-def test_wrong_handling_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    row = {"day": DAY, "report_id": "R0", "first_handled_at": MORNING, "reopened": 0}
-    insert(world.client, "report_handling", row)
-    assert found(check()) == {("reports", "fails", "handling differs from the events")}
-
-
-def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.event(0, 2)["day"] = date(2026, 11, 21)
-    world.write()
-    report = check()
-    assert report.holds
-    assert found(report) == {("reports", "warns", "report is on two days or in two cities")}
-
-
-def roll_up(world: World) -> None:
-    sql = files("pipelines").joinpath("rollup.sql").read_text("utf-8")
-    world.client.command(f"INSERT INTO rollup_daily {sql}", {"day": DAY})
-    activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
-    insert(
-        world.client,
-        "rollup_builds",
-        {"day": DAY, "activity_seen": activity, "reports": 4, "started_at": datetime.now(UTC) - timedelta(seconds=1)},
-    )
-
-
-def test_a_current_rollup_holds(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    assert states(check())["rollup"] == "skipped"
-    roll_up(world)
-    report = check()
-    assert states(report)["rollup"] == "holds"
-    assert report.check("rollup").figures == {"days_current": 1, "days_stale": 0, "days_unbuilt": 0}
-
-
-@pytest.mark.parametrize(
-    "change", ["on_time = on_time + 1", "open_due_at = arrayResize(open_due_at, 0)", "grid_code = '330203001002'"]
-)
-def test_a_wrong_rollup_is_named(world: World, check: Callable[..., VerifyReport], change: str) -> None:
-    world.write()
-    roll_up(world)
-    column, _, value = change.partition(" = ")
-    replaced = f"SELECT * REPLACE ({value} AS {column}) FROM rollup_daily"
-    world.client.command(f"CREATE TABLE wrong ENGINE = Memory AS {replaced}")
-    world.client.command("TRUNCATE TABLE rollup_daily")
-    world.client.command("INSERT INTO rollup_daily SELECT * FROM wrong")
-    assert ("rollup", "fails", "cell differs from its recomputation") in found(check())
-
-
-def test_a_day_touched_since_its_build_is_not_judged(world: World, check: Callable[..., VerifyReport]) -> None:
-    world.write()
-    roll_up(world)
-    world.produce(1, json.dumps(document(20, 0)).encode())
-    insert(world.client, "events", event_row(world, document(20, 0), 1, 5))
-    insert(world.client, "ledger", ledger_row(world, 1, 5, 5, "after", good=1))
-    report = check()
-    assert report.holds
-    assert report.check("rollup").figures == {"days_current": 0, "days_stale": 1, "days_unbuilt": 0}

@@ -17,6 +17,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
+from pipelines.verify import VerifyReport
+
 DAY = date(2026, 11, 20)
 MORNING = datetime(2026, 11, 20, 0, 0, tzinfo=UTC)  # 08:00 in Ningbo
 REJECTED, RESEND = 6, 8
@@ -178,3 +180,11 @@ def ledger_row(world: World, partition: int, first: int, last: int, phase: str, 
         "token": f"1:{world.topic_id}:{partition}:{first}-{last}",
         "written_at": datetime.now(UTC),
     } | counts
+
+
+def states(report: VerifyReport) -> dict[str, str]:
+    return {check.name: check.state for check in report.checks}
+
+
+def found(report: VerifyReport) -> set[tuple[str, str, str]]:
+    return {(check.name, finding.state, finding.en) for check in report.checks for finding in check.findings}

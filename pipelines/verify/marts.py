@@ -1,0 +1,114 @@
+"""Check: the counts in the marts equal sums over the daily rollup, for the builds that have seen all their days.
+
+Recomputed here is what is counted: per area, per series, in the two weeks of the rising types. What
+follows from these counts within a row (rates, ranks, z) is left to the marts' own tests.
+"""
+
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.rows import dicts
+
+_LATEST = 40  # periods of each kind; older ones are final
+
+# `seen` is how many builds there were of what a partition is made from: with more, it is stale.
+_BUILDS = """
+WITH if(mart = 'rising_types', period_start - 34, period_start) AS since,
+     multiIf(period = 'month', toLastDayOfMonth(period_start), period = 'week', period_start + 6, period_start) AS until
+SELECT mart, period, period_start, until, any(seen) = countIf(source.day BETWEEN since AND until) AS current
+FROM
+(
+    SELECT mart, period, period_start, argMax(seen, built_at) AS seen FROM mart_builds
+    GROUP BY ALL ORDER BY period_start DESC LIMIT {latest:UInt16} BY mart, period
+) AS latest
+LEFT JOIN
+(
+    SELECT 'rollup' AS kind, day FROM rollup_builds
+    UNION ALL
+    SELECT 'series' AS kind, period_start AS day FROM mart_builds WHERE mart = 'daily_series'
+) AS source ON source.kind = if(latest.mart = 'rising_types', 'series', 'rollup')
+GROUP BY mart, period, period_start, until
+ORDER BY mart, period, period_start"""
+
+
+class _Sums(NamedTuple):
+    """What a mart stores of a period, as `key` and `figures`, and the same from the rollup."""
+
+    stored: str
+    recomputed: str
+    complete: bool  # whether every area with reports must be listed
+
+
+_COUNTS = "[toInt64(reported), toInt64(handled), toInt64(on_time), toInt64(reopened), toInt64(rejected)] AS figures"
+
+_MARTS = {
+    "area_ranking": _Sums(
+        """SELECT (city_code, level, area_code) AS key, $counts FROM mart_area_ranking
+           WHERE period = {period:String} AND period_start = {first:Date}""",
+        """SELECT (city_code, area.1, area.2) AS key, $counts FROM rollup_daily
+           ARRAY JOIN [('county', county_code), ('town', town_code), ('grid', grid_code)] AS area
+           WHERE day BETWEEN {first:Date} AND {last:Date}""",
+        complete=True,
+    ),
+    "daily_series": _Sums(
+        """SELECT (city_code, county_code, toString(event_type)) AS key, $counts FROM mart_daily_series
+           WHERE day = {first:Date}""",
+        """SELECT (city_code, county_code, toString(event_type)) AS key, $counts FROM rollup_daily
+           WHERE day = {first:Date}""",
+        complete=True,
+    ),
+    "rising_types": _Sums(
+        """SELECT (level, area_code, toString(event_type)) AS key, [toInt64(last_7), toInt64(previous_7)] AS figures
+           FROM mart_rising_types WHERE day = {first:Date}""",
+        """SELECT (area.1, area.2, toString(event_type)) AS key,
+                  [if(day > {first:Date} - 7, toInt64(reported), 0), if(day > {first:Date} - 7, 0, toInt64(reported))]
+                      AS figures
+           FROM rollup_daily ARRAY JOIN [('city', city_code), ('county', county_code)] AS area
+           WHERE day BETWEEN {first:Date} - 13 AND {first:Date}""",
+        complete=False,
+    ),
+}
+
+# Stored figures count positive and recomputed ones negative: what is left over is a difference.
+_DIFFERENCES = """
+SELECT concat(key.1, ' ', key.2, ' ', key.3) AS area, count() OVER () AS differing,
+       sumForEachIf(figures, stored) AS in_mart, arrayMap(x -> -x, sumForEachIf(figures, NOT stored)) AS in_rollup
+FROM
+(
+    SELECT key, figures, true AS stored FROM ($stored)
+    UNION ALL
+    SELECT key, arrayMap(x -> -x, figures) AS figures, false AS stored FROM ($recomputed)
+)
+GROUP BY key
+HAVING arrayExists(x -> x != 0, sumForEach(figures)) AND ({complete:Bool} OR countIf(stored) > 0)
+ORDER BY key
+LIMIT {shown:UInt8}"""
+
+_TITLE = ("marts", "集市等于重算", "the marts equal their recomputation")
+
+
+def check_marts(client: Client) -> Check:
+    """Compares the newest current builds of each mart and kind of period with the rollup."""
+    builds = dicts(client, _BUILDS, {"latest": _LATEST})
+    current = [build for build in builds if build["current"] and build["mart"] in _MARTS]
+    figures = {"builds_current": len(current), "builds_stale": sum(not build["current"] for build in builds)}
+    if not builds:
+        return Check(*_TITLE, figures, skipped=("还没有集市", "no mart has been built yet"))
+    return Check(*_TITLE, figures, merged(found for build in current for found in _differences(client, build)))
+
+
+def _differences(client: Client, build: dict[str, Any]) -> list[Finding]:
+    sums = _MARTS[build["mart"]]
+    scope = {"period": build["period"], "first": build["period_start"], "last": build["until"]}
+    query = (
+        _DIFFERENCES.replace("$stored", sums.stored).replace("$recomputed", sums.recomputed).replace("$counts", _COUNTS)
+    )
+    rows = dicts(client, query, {**scope, "complete": sums.complete, "shown": SHOWN})
+    if not rows or build not in dicts(client, _BUILDS, {"latest": _LATEST}):  # or rebuilt while it was read
+        return []
+    where = {"mart": build["mart"], "period": build["period"], "period_start": str(build["period_start"])}
+    shown = ("area", "in_mart", "in_rollup")
+    examples = tuple({**where, **{name: row[name] for name in shown}} for row in rows)
+    return [Finding("fails", "集市与重算不同", "mart differs from its recomputation", rows[0]["differing"], examples)]
