@@ -3,7 +3,7 @@
 All rebuilding may run at once without harm; the pool keeps runs from doing the same work twice.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -63,7 +63,17 @@ def rebuild_stale() -> None:
     rebuild_touched()
 
 
-@dg.job(description="重建一段日期\n\nRebuild a range of days, touched or not: after a fix, or to be sure.")
+def _recent() -> dg.RunConfig:
+    """What the launchpad shows to begin with: yesterday and today, as they are when this is loaded."""
+    today = now().date()
+    days = DayRange(from_day=(today - timedelta(days=1)).isoformat(), to_day=today.isoformat())
+    return dg.RunConfig(ops={"rebuild_range": days})
+
+
+@dg.job(
+    config=_recent(),
+    description="重建一段日期\n\nRebuild a range of days, touched or not: after a fix, or to be sure.",
+)
 def rebuild_days() -> None:
     rebuild_range()
 

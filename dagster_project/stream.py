@@ -35,7 +35,7 @@ class Look:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        waiting = {"waiting": self.lag.messages, "oldest_waits_seconds": self.lag.seconds} if self.lag else {}
+        waiting = {"waiting": self.lag.messages, "oldest_waits_seconds": round(self.lag.seconds, 1)} if self.lag else {}
         return waiting | (_loaded(self.figures) if self.figures else {})
 
 
