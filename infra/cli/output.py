@@ -28,6 +28,7 @@ from pipelines.errors import GridstreamError, PositionFault
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
+_UNKNOWN_TABLE = 60  # ClickHouse's code
 _PIPE_WIDTH = 160  # rich takes 80 columns for a pipe, too few for two languages side by side
 
 AsJson = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 print one JSON document")]
@@ -151,6 +152,8 @@ def clickhouse_line(error: DatabaseError) -> str:
     said = str(error).partition("DB::Exception:")[2] or str(error)
     first = next(iter(said.strip().splitlines()), "")
     message = _TAIL.sub("", first).removesuffix(f" ({error.name})")
+    if error.code == _UNKNOWN_TABLE:
+        message += "; run `gridstream migrate` first"
     known = " ".join(str(part) for part in (error.code, error.name) if part is not None)
     return f"ClickHouse {known}: {message}" if known else f"ClickHouse: {message}"
 

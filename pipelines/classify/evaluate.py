@@ -81,6 +81,19 @@ def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wan
     return 1.01
 
 
+def best_cut(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """The score at or above which to say yes for the largest F1; 0 where nothing is true."""
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    return float(scores[order[int(np.argmax(f1))]]) if truth.any() else 0.0
+
+
+def f1_score(answers: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """F1 of the true class; 0 where there is neither a true row nor a yes."""
+    return float(2 * (answers & truth).sum() / max(int(answers.sum() + truth.sum()), 1))
+
+
 def confusions(truth: NDArray[np.int16], answers: NDArray[np.int16], most: int = 15) -> list[Confusion]:
     """The most frequent mistakes, worst first."""
     wrong = truth != answers

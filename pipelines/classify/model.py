@@ -44,14 +44,32 @@ def gains() -> NDArray[np.int32]:
     return np.asarray(np.rint(steps * GAIN_UNIT), np.int32)
 
 
+def log_odds(chance: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    inside = np.clip(chance.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def calibrated(chances: NDArray[np.floating[Any]], platt: tuple[float, float]) -> NDArray[np.float32]:
+    """Softmax of the best three (rows, 3) as probabilities: the best becomes sigmoid(a x log-odds + b) with
+    (a, b) = `platt`, the others share the rest in proportion, never above the best. A row of zeros stays zero.
+    """
+    slope, offset = platt
+    best = 1 / (1 + np.exp(-(slope * log_odds(chances[:, 0]) + offset)))
+    rest = (1 - best) / np.maximum(1 - chances[:, 0].astype(np.float64), 1e-6)
+    others = np.minimum(chances[:, 1:] * rest[:, None], best[:, None])
+    joined = np.column_stack([best, others])
+    joined[chances[:, 0] == 0] = 0
+    return joined.astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Model:
     """Weights of one trained model; immutable, usable from several threads.
 
     `hashes` (n-grams,) uint32 ascending: the n-grams the model knows. `weights` (n-grams, classes + 1) int8 and
     `scales` (classes + 1,) float32: weight = int8 x scale, the last column being squared inverse document
-    frequencies. `bias` (classes,). `temperature` divides scores before softmax. `threshold`: least confidence at
-    which the model decides. `facts`: training data fingerprint, measured scores, and what else the card shows.
+    frequencies. `bias` (classes,). Confidence: softmax of scores over `temperature`, then `platt`. `threshold`: least
+    confidence at which the model decides. `facts`: training data fingerprint, measured scores, settings.
     """
 
     version: str
@@ -63,6 +81,7 @@ class Model:
     scales: NDArray[np.float32]
     bias: NDArray[np.float32]
     temperature: float
+    platt: tuple[float, float]
     threshold: float
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -95,7 +114,7 @@ class Model:
         """Classify a string column; deterministic, null reads as empty."""
         parts = [self._rank(*buffers(chunk)) for chunk in chunks(texts)] or [self._rank(*buffers(pa.array([], "str")))]
         top = np.concatenate([part[0] for part in parts])
-        confidence = np.concatenate([part[1] for part in parts])
+        confidence = calibrated(np.concatenate([part[1] for part in parts]), self.platt)
         codes = np.append(self.codes, np.int16(OTHER))[top]  # -1, nothing known, takes the appended 999
         return Prediction(codes[:, 0].copy(), confidence[:, 0].copy(), codes, confidence)
 

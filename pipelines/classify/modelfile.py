@@ -28,6 +28,7 @@ def save_model(model: Model, path: Path) -> None:
         "taxonomy": model.taxonomy,
         "ngrams": asdict(model.ngrams),
         "temperature": model.temperature,
+        "platt": model.platt,
         "threshold": model.threshold,
         "facts": model.facts,
     }
@@ -68,8 +69,10 @@ def _cached(path: Path, modified: int, size: int) -> Model:
         raise UserFault(f"{path} is not a model file ({error}).") from error
     if header.get("format") != FORMAT:
         raise UserFault(f"{path} has model format {header.get('format')}, this installation reads {FORMAT}.")
-    fields = {name: header[name] for name in ("version", "taxonomy", "temperature", "threshold", "facts")}
-    return Model(ngrams=Ngrams(**header["ngrams"] | {"leads": tuple(header["ngrams"]["leads"])}), **fields, **arrays)
+    ngrams = Ngrams(**header["ngrams"] | {"leads": tuple(header["ngrams"]["leads"])})
+    header["platt"] = tuple(header["platt"])
+    fields = {name: header[name] for name in ("version", "taxonomy", "temperature", "platt", "threshold", "facts")}
+    return Model(ngrams=ngrams, **fields, **arrays)
 
 
 def _read(path: Path) -> Model:
@@ -83,5 +86,5 @@ def versioned(model: Model) -> Model:
     digest = hashlib.sha256(model.taxonomy.encode())
     for name in _ARRAYS:
         digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
-    digest.update(repr((model.ngrams, model.temperature, model.threshold)).encode())
+    digest.update(repr((model.ngrams, model.temperature, model.platt, model.threshold)).encode())
     return replace(model, version=f"{FORMAT}-{digest.hexdigest()[:10]}")

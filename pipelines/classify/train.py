@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
-from sklearn.model_selection import StratifiedKFold
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from pipelines.classify.corpus import Corpus, joined
 from pipelines.classify.evaluate import Scores, score, threshold_for
 from pipelines.classify.features import Ngrams, counts
-from pipelines.classify.model import Model
+from pipelines.classify.model import Model, calibrated, log_odds
 from pipelines.classify.modelfile import versioned
 from schemas.event_types import taxonomy_fingerprint
 
@@ -30,7 +31,7 @@ class Settings:
     min_texts: int = 1
     folds: int = 5
     seed: int = 20
-    wanted: float = 0.9
+    wanted: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,21 @@ def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:
     return Fit(svm.classes_.astype(np.int16), columns, idf, coefficients * idf, bias)
 
 
-def held_out(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings, rows: int) -> NDArray[np.float64]:
-    """Scores (rows, classes) of the first `rows` texts, each by a model that has not seen it; texts behind them are in
-    every training part. Classes in ascending order of code.
+def held_out(
+    raw: csr_matrix,
+    labels: NDArray[np.int16],
+    settings: Settings,
+    rows: int,
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """Scores (rows, classes) of the first `rows` texts, each by a model that has not seen it, nor any text of its
+    group; texts behind them are in every training part. Classes in ascending order of code.
     """
     scores = np.zeros((rows, len(np.unique(labels))))
     behind = np.arange(rows, raw.shape[0])
-    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-    for train, test in folds.split(labels[:rows], labels[:rows]):
+    split = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = split(settings.folds, shuffle=True, random_state=settings.seed)
+    for train, test in folds.split(labels[:rows], labels[:rows], groups):
         seen = np.concatenate([train, behind])
         scores[test] = fit(raw[seen], labels[seen], settings).scores(raw[test])
     return scores
@@ -95,6 +103,12 @@ def temperature(scores: NDArray[np.float64], columns: NDArray[np.int64]) -> floa
         return float(-np.log(np.maximum(chances, 1e-12)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 3), method="bounded").x))
+
+
+def platt(chances: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset that turn the log-odds of the best answer into how often it is right (Platt 1999)."""
+    fitted = LogisticRegression(C=1e6).fit(log_odds(chances)[:, None], right)
+    return round(float(fitted.coef_[0, 0]), 6), round(float(fitted.intercept_[0]), 6)
 
 
 def quantised(coefficients: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -129,12 +143,13 @@ def train(reports: Corpus, settings: Settings, keywords: Corpus | None = None) -
     heat = temperature(held, np.searchsorted(classes, labels[:rows]))
     chances = softmax(held / heat)
     order = np.argsort(-chances, axis=1, kind="stable")[:, :3]
-    answers = classes[order]
-    confidence = np.take_along_axis(chances, order[:, :1], axis=1)[:, 0].astype(np.float32)
+    answers, chances = classes[order], np.take_along_axis(chances, order, axis=1)
+    curve = platt(chances[:, 0], answers[:, 0] == labels[:rows])
+    confidence = calibrated(chances, curve)[:, 0]
     threshold = threshold_for(confidence, answers[:, 0] == labels[:rows], settings.wanted)
     measured = score(labels[:rows], answers, confidence, threshold)
     facts = _facts(everything, reports, settings, measured)
-    model = _assembled(fit(raw, labels, settings), hashes, settings, heat, threshold, facts)
+    model = _assembled(fit(raw, labels, settings), hashes, settings, facts, (heat, curve, threshold))
     return Training(model, labels[:rows], answers, confidence, measured)
 
 
@@ -149,8 +164,13 @@ def _facts(everything: Corpus, reports: Corpus, settings: Settings, measured: Sc
 
 
 def _assembled(
-    fitted: Fit, hashes: NDArray[np.uint32], settings: Settings, heat: float, threshold: float, facts: dict[str, Any]
+    fitted: Fit,
+    hashes: NDArray[np.uint32],
+    settings: Settings,
+    facts: dict[str, Any],
+    calibration: tuple[float, tuple[float, float], float],
 ) -> Model:
+    heat, curve, threshold = calibration
     weights, scales = quantised(np.vstack([fitted.coefficients, fitted.idf**2]))
     return versioned(
         Model(
@@ -163,6 +183,7 @@ def _assembled(
             scales=scales,
             bias=fitted.bias.astype(np.float32),
             temperature=heat,
+            platt=curve,
             threshold=threshold,
             facts=facts,
         )
