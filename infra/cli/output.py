@@ -153,7 +153,7 @@ def clickhouse_line(error: DatabaseError) -> str:
     first = next(iter(said.strip().splitlines()), "")
     message = _TAIL.sub("", first).removesuffix(f" ({error.name})")
     if error.code == _UNKNOWN_TABLE:
-        message += "; run `gridstream migrate` first"
+        message = f"{message.rstrip('.')} (a new database? `gridstream migrate` makes the tables)"
     known = " ".join(str(part) for part in (error.code, error.name) if part is not None)
     return f"ClickHouse {known}: {message}" if known else f"ClickHouse: {message}"
 
