@@ -33,7 +33,12 @@ T = TypeVar("T")
 # How long a task itself tries again before it hands the fault to the driver, in seconds.
 PATIENCE = 20.0
 # A range touches as many day partitions as its reports have days; a backfill of years is one insert.
-_INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+# A retry whose first try reached `events` alone must still reach the views: each checks the token for itself.
+_INSERT_SETTINGS = {
+    "max_partitions_per_insert_block": 0,
+    "async_insert": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
 _HEALS = ("heal_report_states.sql", "heal_report_handling.sql")
 
 
