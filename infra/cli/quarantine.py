@@ -55,23 +55,23 @@ def _stats(groups: list[quarantine.Group], total: int) -> RenderableType:
     columns = (
         Column("阶段", "stage"),
         Column("原因", "reason"),
-        Column("来源", "source"),
         Column("条数", "messages", right=True),
         Column("占比", "share", right=True),
+        Column("来源", "sources"),
         Column("最近一条", "latest"),
     )
-    rows = (
-        (
-            _STAGES.get(group.stage, group.stage),
-            _titled(group.reason),
-            group.source or "不详 unknown",
-            group.rows,
-            f"{group.rows / total:.1%}",
-            group.last_time,
-        )
-        for group in groups
-    )
+    by_reason: dict[tuple[str, str], list[quarantine.Group]] = {}
+    for group in groups:
+        by_reason.setdefault((group.stage, group.reason), []).append(group)
+    rows = sorted((_reason_row(*key, members, total) for key, members in by_reason.items()), key=lambda row: -row[2])
     return Group(table("隔离区 quarantine", columns, rows), f"共 {number(total)} 条 messages in all")
+
+
+def _reason_row(stage: str, reason: str, groups: list[quarantine.Group], total: int) -> tuple[Any, ...]:
+    rows = sum(group.rows for group in groups)
+    sources = ", ".join(f"{group.source or '不详 unknown'} {group.rows}" for group in groups)
+    latest = max(group.last_time for group in groups)
+    return (_STAGES.get(stage, stage), _titled(reason), rows, f"{rows / total:.1%}", sources, latest)
 
 
 def list_(
