@@ -13,11 +13,14 @@ help:
 
 install: $(VENV)/.installed
 
+# Bytecode is made here: a dozen processes start together, and each would compile its imports anew where
+# PYTHONDONTWRITEBYTECODE is set (2.8 s against 1.0 s for pandas, numba, pyarrow, clickhouse-connect).
 $(VENV)/.installed: requirements.lock infra/uv.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r infra/uv.lock
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python infra/uv.lock requirements.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python infra/uv.lock requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
+	$(BIN)/python -m compileall -q schemas pipelines infra dagster_project
 	touch $@
 
 lock:

@@ -69,6 +69,7 @@ class StreamJob:
         self._say("starting")
         try:
             session = start_session(self._config)
+            log.info("Spark %s is up", session.version)
             # PySpark installs its own handler when the session starts: ours come after it.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.stop)
@@ -83,7 +84,11 @@ class StreamJob:
     def _query(self, session: SparkSession) -> None:
         """Run the query until it ends; a fault of a service is raised as `TransientFault`."""
         stream, progress = self._take_over()
-        frame = records(session, self._config, self._starting(progress))
+        starting = self._starting(progress)
+        log.info(
+            "writer %d of topic %s (%s); behind the ledger: %s", stream.writer, stream.topic, stream.topic_id, starting
+        )
+        frame = records(session, self._config, starting)
         query = (
             frame.writeStream.queryName("gridstream")
             .foreachBatch(functools.partial(self._batch, stream))
@@ -136,6 +141,7 @@ class StreamJob:
     def _load(self, stream: Stream, frame: DataFrame, batch_id: int) -> int:
         ledger.still_mine(self._client, stream)
         work = self._work(stream, batch_id)
+        log.debug("batch %d: orders %s", batch_id, work.progress)
         results = frame.mapInArrow(functools.partial(_run, work=work), RESULT_DDL).collect()
         _raise_faults(results)
         return sum(row.last_offset - row.first_offset + 1 for row in results)
