@@ -33,10 +33,9 @@ def _fold(character: str) -> int:
     if category[0] in "ZP":
         return BREAK
     plain = unicodedata.normalize("NFKC", character).lower()
-    symbol = plain if len(plain) == 1 and ord(plain) < 0x10000 else character
-    if unicodedata.category(symbol) == "Nd":
-        return DIGIT
-    return BREAK if unicodedata.category(symbol)[0] in "ZP" else ord(symbol)
+    if plain != character and len(plain) == 1 and ord(plain) < 0x10000:
+        return _fold(plain)
+    return ord(character)
 
 
 def simplified() -> dict[str, str]:
@@ -50,7 +49,9 @@ def fold_table() -> NDArray[np.uint16]:
     """The table, uint16 of shape (65536,), read-only and made once per process (about 0.1 s)."""
     table = np.array([_fold(chr(code)) for code in range(0x10000)], dtype=np.uint16)
     table[REPLACEMENT] = REPLACEMENT
+    spelling = np.arange(0x10000, dtype=np.uint16)
     for traditional, simple in simplified().items():
-        table[ord(traditional)] = ord(simple)
+        spelling[ord(traditional)] = ord(simple)
+    table = spelling[table]
     table.flags.writeable = False
     return table

@@ -106,7 +106,11 @@ def temperature(scores: NDArray[np.float64], columns: NDArray[np.int64]) -> floa
 
 
 def platt(chances: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset that turn the log-odds of the best answer into how often it is right (Platt 1999)."""
+    """Slope and offset that turn the log-odds of the best answer into how often it is right (Platt 1999); no change
+    where every answer is right, or every one wrong: there is nothing to fit.
+    """
+    if right.all() or not right.any():
+        return 1.0, 0.0
     fitted = LogisticRegression(C=1e6).fit(log_odds(chances)[:, None], right)
     return round(float(fitted.coef_[0, 0]), 6), round(float(fitted.intercept_[0]), 6)
 

@@ -1,0 +1,42 @@
+"""A model trained in the test run, small enough to reason about; the shipped one; the public data sets."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.classify.corpus import Corpus, descriptions
+from pipelines.classify.features import Ngrams
+from pipelines.classify.model import Model
+from pipelines.classify.modelfile import load_model
+from pipelines.classify.train import Settings, Training, train
+
+
+@pytest.fixture(scope="session")
+def keywords() -> Corpus:
+    return descriptions()
+
+
+@pytest.fixture(scope="session")
+def training(keywords: Corpus) -> Training:
+    """Trained on the taxonomy's own phrases, with every kind of feature in use."""
+    return train(keywords, Settings(Ngrams(1, 3, words=1, leads=(1,)), folds=3))
+
+
+@pytest.fixture(scope="session")
+def small(training: Training) -> Model:
+    return training.model
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Model:
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
+    folder = Path(os.environ.get("GRIDSTREAM_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no public data sets at {folder}: set GRIDSTREAM_DATA")
+    return folder

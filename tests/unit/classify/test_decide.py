@@ -1,0 +1,84 @@
+"""Who decides: person, crosswalk, model, fallback, in this order."""
+
+import pyarrow as pa
+import pytest
+
+from pipelines.classify import Decisions, Model, decide
+from pipelines.classify.decide import LAYERS
+
+GARBAGE = "小区门口的垃圾好几天没人清运"
+ROWS = [
+    # event_type, source_type, text -> decided by, answer
+    (609, "sim/201", GARBAGE, "person", 609),
+    (None, "sim/201", GARBAGE, "crosswalk", 201),
+    (None, "nowhere/1", GARBAGE, "model", 401),
+    (None, None, GARBAGE, "model", 401),
+    (None, None, "", "fallback", 999),
+    (None, None, None, "fallback", 999),
+    (999, None, GARBAGE, "person", 999),
+]
+
+
+def _table(rows: list[tuple[int | None, str | None, str | None, str, int]] = ROWS) -> pa.Table:
+    return pa.table(
+        {
+            "event_type": pa.array([row[0] for row in rows], pa.uint16()),
+            "source_type": pa.array([row[1] for row in rows], pa.string()),
+            "text": pa.array([row[2] for row in rows], pa.string()),
+        }
+    )
+
+
+@pytest.mark.parametrize("ask_always", [False, True])
+def test_the_layers_in_their_order(shipped: Model, ask_always: bool) -> None:
+    made = decide(shipped, _table(), ask_always=ask_always)
+    assert made.decided_by.to_pylist() == [row[3] for row in ROWS]
+    assert made.event_type.to_pylist() == [row[4] for row in ROWS]
+    for layer, confidence in zip(made.decided_by.to_pylist(), made.confidence.to_pylist(), strict=True):
+        assert (confidence == 1) == (layer in LAYERS[:2])
+
+
+def test_the_model_is_asked_only_where_nobody_decided(shipped: Model) -> None:
+    sizes = [len(three) for three in decide(shipped, _table()).alternatives.to_pylist()]
+    assert sizes == [0, 0, 3, 3, 3, 3, 0]
+    assert all(len(three) == 3 for three in decide(shipped, _table(), ask_always=True).alternatives.to_pylist())
+
+
+def test_below_the_threshold_nobody_decides_and_the_best_three_stay(shipped: Model) -> None:
+    made = decide(shipped, _table(), threshold=1.0)
+    assert made.event_type.to_pylist()[2:4] == [999, 999]
+    assert made.decided_by.to_pylist()[2] == "fallback"
+    assert made.alternatives.to_pylist()[2][0] == 401
+    assert made.confidence[2] == made.alternative_confidence[2][0]
+
+
+def test_a_threshold_of_zero_always_answers(shipped: Model) -> None:
+    unsure = [(None, None, "你好", "model", 0)]
+    assert decide(shipped, _table(unsure), threshold=0.0).decided_by.to_pylist() == ["model"]
+
+
+def test_types_of_the_columns(shipped: Model) -> None:
+    for table in (_table(), _table([])):
+        made = decide(shipped, table)
+        assert [column.type for column in made] == [
+            pa.uint16(),
+            pa.float32(),
+            pa.string(),
+            pa.list_(pa.uint16()),
+            pa.list_(pa.float32()),
+        ]
+        assert {len(column) for column in made} == {table.num_rows}
+        assert all(column.null_count == 0 for column in made)
+
+
+def test_batches_slices_and_chunks_decide_alike(shipped: Model) -> None:
+    whole = decide(shipped, _table())
+    chunked = pa.concat_tables([_table().slice(0, 3), _table().slice(3)])
+    batch = _table().combine_chunks().to_batches()[0]
+    for other in (chunked, batch):
+        assert _columns(decide(shipped, other)) == _columns(whole)
+    assert decide(shipped, batch.slice(2, 3)).event_type.to_pylist() == whole.event_type.to_pylist()[2:5]
+
+
+def _columns(made: Decisions) -> list[list[object]]:
+    return [column.to_pylist() for column in made]
