@@ -1,14 +1,14 @@
 """JSON lines in, JSON lines out: the classifier over a byte stream, in order, batch by batch."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from pipelines.classify.decide import decide
-from pipelines.classify.explain import explain
+from pipelines.classify.explain import Weighed, explain
 from pipelines.classify.features import strings
 from pipelines.classify.model import Model
 from schemas.event_types import event_types
@@ -24,6 +24,22 @@ class Line(msgspec.Struct):
     source: str | None = None
     source_type: str | None = None
     event_type: Annotated[int, msgspec.Meta(ge=100, le=999)] | None = None
+
+
+class Alternative(msgspec.Struct, gc=False):
+    event_type: int
+    confidence: float
+
+
+class Answer(msgspec.Struct, omit_defaults=True, gc=False):
+    """What is written for a line; `explain` only where it was asked for."""
+
+    id: str | int
+    event_type: int
+    confidence: float
+    decided_by: str
+    alternatives: list[Alternative]
+    explain: tuple[Weighed, ...] | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -67,14 +83,14 @@ class LineClassifier:
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
                 faults.append(Fault(number, str(error)))
         self._seen += len(lines)
-        return msgspec.json.Encoder().encode_lines(self._documents(good)), faults
+        return msgspec.json.Encoder().encode_lines(self._answers(good)), faults
 
     def _checked(self, line: Line) -> Line:
         if line.event_type is not None and line.event_type not in self._codes:
             raise ValueError(f"No such event type: {line.event_type} - at `$.event_type`")
         return line
 
-    def _documents(self, good: list[Line]) -> Iterable[dict[str, Any]]:
+    def _answers(self, good: list[Line]) -> Iterator[Answer]:
         table = pa.table(
             {
                 "event_type": pa.array([line.event_type for line in good], pa.uint16()),
@@ -85,21 +101,13 @@ class LineClassifier:
         made = decide(self._model, table, self._threshold, ask_always=True)
         best = made.alternatives.flatten().to_pylist()
         chances = _rounded(made.alternative_confidence.flatten())
-        pairs = [{"event_type": code, "confidence": chance} for code, chance in zip(best, chances, strict=True)]
+        pairs = list(map(Alternative, best, chances))
         rows = zip(
             good, made.event_type.to_pylist(), _rounded(made.confidence), made.decided_by.to_pylist(), strict=True
         )
         for row, (line, code, confidence, layer) in enumerate(rows):
-            document: dict[str, Any] = {
-                "id": line.id,
-                "event_type": code,
-                "confidence": confidence,
-                "decided_by": layer,
-                "alternatives": pairs[3 * row : 3 * row + 3],
-            }
-            if self._explained:
-                document["explain"] = explain(self._model, line.text)
-            yield document
+            told = explain(self._model, line.text) if self._explained else None
+            yield Answer(line.id, code, confidence, layer, pairs[3 * row : 3 * row + 3], told)
 
 
 def _rounded(values: pa.Array) -> list[float]:
