@@ -35,8 +35,9 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("邮箱", re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")),
 )
 
-# Cheap and vectorised (RE2): rows without a run of digits, an @ or a plate's start need no second look.
-_CANDIDATE = rf"[0-9]{{4}}|@|[{_PROVINCES}][A-HJ-NP-Z]"
+# Cheap and vectorised (RE2): whatever a pattern matches holds one of these, and most rows hold none. Seven digits in
+# all, not four: years and house numbers are in a third of all texts (masking measured 2.3 times as fast so).
+_CANDIDATE = rf"[0-9]{{7}}|[0-9]{{3,4}}[ -][0-9]{{4}}|@|[{_PROVINCES}][A-HJ-NP-Z]|[０-９]"
 
 # Full-width digits and letters read like ASCII ones, and are masked like them.
 _FULL_WIDTH = str.maketrans({0xFF01 + i: 0x21 + i for i in range(94)})
@@ -45,19 +46,16 @@ _HAS_FULL_WIDTH = re.compile("[０-９]")
 
 def mask(text: str) -> str:
     """`text` with every personal number replaced by its kind in brackets."""
-    if _HAS_FULL_WIDTH.search(text):
-        text = text.translate(_FULL_WIDTH)
+    folded = masked = text.translate(_FULL_WIDTH) if _HAS_FULL_WIDTH.search(text) else text
     for kind, pattern in PATTERNS:
-        text = pattern.sub(f"[{kind}]", text)
-    return text
+        masked = pattern.sub(f"[{kind}]", masked)
+    return text if masked == folded else masked
 
 
 def mask_column(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     """`mask` on each non-null value of a string column of any length."""
     column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    candidates = pc.indices_nonzero(
-        pc.fill_null(pc.match_substring_regex(column, rf"{_CANDIDATE}|[０-９]{{4}}"), False)
-    )
+    candidates = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(column, _CANDIDATE), False))
     if not len(candidates):
         return column
     masked = pa.array([mask(text) for text in column.take(candidates).to_pylist()], column.type)

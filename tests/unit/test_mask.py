@@ -4,6 +4,8 @@ import json
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.mask import mask, mask_column, reporter_hasher
 from pipelines.rejects import quarantine_row
@@ -74,3 +76,9 @@ def test_quarantine_survives_any_bytes() -> None:
     assert len(row["payload"]) <= 65_536
     assert row["payload_bytes"] == 100_000
     assert row["event_id"] is None
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.text(st.sampled_from("0123456789１３８ -.+@浙B·Xx电请abc"), max_size=40))
+def test_the_quick_look_misses_nothing(text: str) -> None:
+    assert mask_column(pa.array([text])).to_pylist() == [mask(text)]
