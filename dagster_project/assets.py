@@ -95,8 +95,9 @@ MART_ASSETS = [
     ),
     mart_asset(
         RISING_TYPES,
-        "异常上升的类型：近 7 天对前 4 周，小数目也稳。\n\n"
-        "Event types on the rise: the last 7 days against the 4 weeks before, sound for small counts.",
+        "异常上升的类型：近 7 天对前 4 周（新城市按已有天数），小数目也稳。\n\n"
+        "Event types on the rise: the last 7 days against the 4 weeks before (fewer while a city is "
+        "new), sound for small counts.",
         [DAILY_SERIES.table],
     ),
 ]

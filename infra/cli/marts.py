@@ -105,10 +105,11 @@ def trends(
     user: AsWhom = "analyst",
     as_json: AsJson = False,
 ) -> None:
-    """上升的类型：近 7 天与此前 4 周相比。
+    """上升的类型：近 7 天与此前 4 周相比（新城市按已有天数）。
 
-    Event types on the rise: the last 7 days against the 4 weeks before. z says how surprising that is, in standard
-    deviations; sound for small counts (pipelines/marts/rising_types.sql has the formula and its source).
+    Event types on the rise: the last 7 days against the 4 weeks before, or fewer days of both while a city is new. z
+    says how surprising that is, in standard deviations; sound for small counts (pipelines/marts/rising_types.sql has
+    the formula and its source).
     """
     _known(city)
     with _reader(user) as reader:
@@ -119,12 +120,13 @@ def trends(
 
 
 def trending(rows: list[RisingType]) -> RenderableType:
-    """The types on the rise as a table."""
+    """The types on the rise as a table. "≥": the base is too small to show, and z is a lower bound."""
+    days = rows[0].recent_days
     columns = (
         Column("名次", "rank", right=True),
         Column("类型", "type"),
-        Column("近 7 天", "last 7 days", right=True),
-        Column("前 7 天", "7 days before", right=True),
+        Column(f"近 {days} 天", f"last {days} days", right=True),
+        Column(f"前 {days} 天", f"{days} days before", right=True),
         Column("预期", "expected", right=True),
         Column("倍数", "ratio", right=True),
         Column("异常度", "z", right=True),
@@ -134,8 +136,8 @@ def trending(rows: list[RisingType]) -> RenderableType:
         title,
         columns,
         (
-            (row.rank, f"{row.event_type} {row.type_zh} {row.type_en}", row.last_7, row.previous_7)
-            + (row.expected, row.ratio, row.z)
+            (row.rank, f"{row.event_type} {row.type_zh} {row.type_en}", row.recent, row.previous)
+            + (row.expected, row.ratio, f"≥ {row.z:.0f}" if row.base is None and row.z is not None else row.z)
             for row in rows
         ),
     )

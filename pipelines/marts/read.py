@@ -45,14 +45,18 @@ class RankedArea:
 
 @dataclass(frozen=True)
 class RisingType:
-    """An event type in an area, by the seven days up to and including `day`; see rising_types.sql for z."""
+    """An event type in an area, by the `recent_days` up to and including `day`; see rising_types.sql for z.
+
+    Where `base` is None, z is a lower bound (whole numbers up to 3), so that it does not give the base away.
+    """
 
     event_type: int
     type_zh: str
     type_en: str
     day: date
-    last_7: int | None
-    previous_7: int | None
+    recent: int | None
+    previous: int | None
+    recent_days: int
     base: int | None
     base_days: int
     expected: float | None

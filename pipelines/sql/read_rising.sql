@@ -1,11 +1,11 @@
--- An area's event types by how surprising their last 7 days are. Without a day (1970-01-01): the
+-- An area's event types by how surprising their recent days are. Without a day (1970-01-01): the
 -- newest full day, or today while there is no other.
 WITH newest AS
 (
     SELECT max(day) AS latest, maxIf(day, day < toDate(now('Asia/Shanghai'))) AS full FROM $view
     WHERE city_code = {city:String} AND area_code = {area:String}
 )
-SELECT event_type, type_zh, type_en, day, last_7, previous_7, base, base_days, expected, ratio, z, rank
+SELECT event_type, type_zh, type_en, day, recent, previous, recent_days, base, base_days, expected, ratio, z, rank
 FROM $view
 WHERE city_code = {city:String} AND area_code = {area:String} AND level = {level:String}
   AND day = if({day:Date} != toDate(0), {day:Date}, (SELECT if(full = toDate(0), latest, full) FROM newest))

@@ -1,6 +1,6 @@
 """Check: the counts in the marts equal sums over the daily rollup, for the builds that have seen all their days.
 
-Recomputed here is what is counted: per area, per series, in the two weeks of the rising types. What
+Recomputed here is what is counted: per area, per series, in the windows of the rising types. What
 follows from these counts within a row (rates, ranks, z) is left to the marts' own tests.
 """
 
@@ -43,6 +43,19 @@ class _Sums(NamedTuple):
 
 _COUNTS = "[toInt64(reported), toInt64(handled), toInt64(on_time), toInt64(reopened), toInt64(rejected)] AS figures"
 
+# How many days of a city are recent (`short`), and how many before them they are compared with (`long`).
+_WINDOWS = """
+SELECT city_code, 1 + {first:Date} - min(day) AS known,
+       multiIf(known >= 14, 7, known >= 6, 3, known >= 4, 2, 1) AS short,
+       multiIf(known >= 35, 28, known >= 14, known - 7 - known % 7, known - short) AS long
+FROM
+(
+    SELECT city_code, day, sum(reported) AS n, max(n) OVER (PARTITION BY city_code) AS most
+    FROM rollup_daily WHERE day BETWEEN {first:Date} - 34 AND {first:Date} GROUP BY city_code, day
+)
+WHERE n >= most / 10
+GROUP BY city_code"""
+
 _MARTS = {
     "area_ranking": _Sums(
         """SELECT (city_code, level, area_code) AS key, $counts FROM mart_area_ranking
@@ -60,13 +73,19 @@ _MARTS = {
         complete=True,
     ),
     "rising_types": _Sums(
-        """SELECT (level, area_code, toString(event_type)) AS key, [toInt64(last_7), toInt64(previous_7)] AS figures
+        """SELECT (level, area_code, concat(event_type, ', ', recent_days, ' days after ', base_days)) AS key,
+                  [toInt64(recent), toInt64(previous), toInt64(base)] AS figures
            FROM mart_rising_types WHERE day = {first:Date}""",
-        """SELECT (area.1, area.2, toString(event_type)) AS key,
-                  [if(day > {first:Date} - 7, toInt64(reported), 0), if(day > {first:Date} - 7, 0, toInt64(reported))]
-                      AS figures
-           FROM rollup_daily ARRAY JOIN [('city', city_code), ('county', county_code)] AS area
-           WHERE day BETWEEN {first:Date} - 13 AND {first:Date}""",
+        """SELECT (area.1, area.2, concat(event_type, ', ', short, ' days after ', long)) AS key,
+                  arrayMap(ends -> if(age >= ends.1 AND age < ends.2, toInt64(reported), 0),
+                           [(0, short), (short, 2 * short), (short, short + long)]) AS figures
+           FROM
+           (
+               SELECT *, {first:Date} - day AS age FROM rollup_daily
+               WHERE day BETWEEN {first:Date} - 34 AND {first:Date}
+           ) AS cells
+           INNER JOIN ($windows) AS windows ON windows.city_code = cells.city_code
+           ARRAY JOIN [('city', cells.city_code), ('county', county_code)] AS area""",
         complete=False,
     ),
 }
@@ -102,9 +121,10 @@ def check_marts(client: Client) -> Check:
 def _differences(client: Client, build: dict[str, Any]) -> list[Finding]:
     sums = _MARTS[build["mart"]]
     scope = {"period": build["period"], "first": build["period_start"], "last": build["until"]}
-    query = (
-        _DIFFERENCES.replace("$stored", sums.stored).replace("$recomputed", sums.recomputed).replace("$counts", _COUNTS)
-    )
+    query = _DIFFERENCES
+    parts = {"$stored": sums.stored, "$recomputed": sums.recomputed, "$windows": _WINDOWS, "$counts": _COUNTS}
+    for place, part in parts.items():
+        query = query.replace(place, part)
     rows = dicts(client, query, {**scope, "complete": sums.complete, "shown": SHOWN})
     if not rows or build not in dicts(client, _BUILDS, {"latest": _LATEST}):  # or rebuilt while it was read
         return []

@@ -49,7 +49,7 @@ ENGINE = MergeTree
 PARTITION BY day
 ORDER BY (city_code, county_code, event_type);
 
--- One row is an event type in a city or county, judged by the seven days that end with `day`.
+-- One row is an event type in a city or county, judged by the recent_days that end with `day`.
 CREATE TABLE IF NOT EXISTS mart_rising_types
 (
     city_code    LowCardinality(String),
@@ -57,15 +57,16 @@ CREATE TABLE IF NOT EXISTS mart_rising_types
     level        LowCardinality(String) COMMENT 'city or county',
     area_code    LowCardinality(String),
     event_type   UInt16,
-    last_7       UInt64 COMMENT 'reports of the seven days up to and including day',
-    previous_7   UInt64 COMMENT 'of the seven days before those',
-    base         UInt64 COMMENT 'of the base_days before the last seven',
-    base_days    UInt8 COMMENT '28, or fewer whole weeks where the city has no longer history',
-    expected     Nullable(Float64) COMMENT 'base * 7 / base_days',
-    ratio        Nullable(Float64) COMMENT 'last_7 / expected',
-    dispersion   Float64 COMMENT 'variance / mean of the base weeks, at least 1',
-    z            Nullable(Float64) COMMENT 'how surprising, in standard deviations',
-    rank         UInt32 COMMENT 'within the area, 1 = largest z'
+    recent       UInt64 COMMENT 'reports of the recent_days up to and including day',
+    previous     UInt64 COMMENT 'of as many days just before those',
+    recent_days  UInt8 COMMENT '7, or 1 to 3 while the city has been observed for less than 14 days',
+    base         UInt64 COMMENT 'of the base_days before the recent ones',
+    base_days    UInt8 COMMENT '28, or what there is while the city is new; 0 on its first day',
+    expected     Nullable(Float64) COMMENT 'base * recent_days / base_days',
+    ratio        Nullable(Float64) COMMENT 'recent / expected',
+    dispersion   Float64 COMMENT 'variance / mean of the base in blocks of recent_days, at least 1',
+    z            Nullable(Float64) COMMENT 'how surprising, in standard deviations; null without a base',
+    rank         UInt32 COMMENT 'within the area, 1 = largest z, null last'
 )
 ENGINE = MergeTree
 PARTITION BY day
@@ -130,8 +131,8 @@ CREATE VIEW IF NOT EXISTS rising_types AS
 SELECT
     m.city_code AS city_code, m.day AS day, m.level AS level, m.area_code AS area_code,
     a.area_zh AS area_zh, a.area_en AS area_en, m.event_type AS event_type, t.zh AS type_zh, t.en AS type_en,
-    m.last_7 AS last_7, m.previous_7 AS previous_7, m.base AS base, m.base_days AS base_days, m.expected AS expected,
-    m.ratio AS ratio, m.dispersion AS dispersion, m.z AS z, m.rank AS rank
+    m.recent AS recent, m.previous AS previous, m.recent_days AS recent_days, m.base AS base, m.base_days AS base_days,
+    m.expected AS expected, m.ratio AS ratio, m.dispersion AS dispersion, m.z AS z, m.rank AS rank
 FROM mart_rising_types AS m
 LEFT JOIN (SELECT level, area_code, area_zh, area_en FROM areas) AS a ON a.level = m.level AND a.area_code = m.area_code
 LEFT JOIN (SELECT event_type, zh, en FROM event_types FINAL) AS t ON t.event_type = m.event_type;
@@ -181,20 +182,23 @@ SELECT
 FROM daily_series AS s;
 
 -- `z` and `rank` stay where only the base is small: a type that comes out of nothing is the very
--- one to be seen, and the base cannot be read from them (dispersion is not shown).
+-- one to be seen. An exact z would give such a base away, so z is then a lower bound in whole
+-- numbers, at most 3. The rank is the true one: it places z, and so the base, between those of the
+-- neighbours in the list. That much is told on purpose.
 CREATE VIEW IF NOT EXISTS published_rising_types
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS
 SELECT
     m.city_code AS city_code, m.day AS day, m.level AS level, m.area_code AS area_code, m.area_zh AS area_zh,
     m.area_en AS area_en, m.event_type AS event_type, m.type_zh AS type_zh, m.type_en AS type_en,
-    if(m.last_7 < 5, NULL, m.last_7) AS last_7,
-    if(m.previous_7 < 5, NULL, m.previous_7) AS previous_7,
+    if(m.recent < 5, NULL, m.recent) AS recent,
+    if(m.previous < 5, NULL, m.previous) AS previous,
+    m.recent_days AS recent_days,
     if(m.base < 5, NULL, m.base) AS base,
     m.base_days AS base_days,
     if(m.base < 5, NULL, m.expected) AS expected,
-    if(m.base < 5 OR m.last_7 < 5, NULL, m.ratio) AS ratio,
-    if(m.last_7 < 5, NULL, round(m.z, 1)) AS z,
-    if(m.last_7 < 5, NULL, m.rank) AS rank,
-    m.last_7 < 5 AS suppressed
+    if(m.base < 5 OR m.recent < 5, NULL, m.ratio) AS ratio,
+    multiIf(m.recent < 5, NULL, m.base < 5, least(3., floor(m.z)), round(m.z, 1)) AS z,
+    if(m.recent < 5, NULL, m.rank) AS rank,
+    m.recent < 5 AS suppressed
 FROM rising_types AS m;

@@ -182,7 +182,7 @@ def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., A
     towns = gridstream("ranking", "--level", "town", "--within", one["area_code"], "--user", "engineer")
     assert sum(town["reported"] for town in towns["areas"]) == one["reported"]
     trends = gridstream("trends", "--day", DAY.isoformat(), "--user", "engineer")
-    assert sum(kind["last_7"] for kind in trends["types"]) == 600
+    assert sum(kind["recent"] for kind in trends["types"]) == 600
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
--- The reports behind a row of rising_types: `part` says whether they count for last_7 or for base.
+-- The reports behind a row of rising_types: `part` says whether they count for recent or for base.
 SELECT
     report_id, day, grid_code, event_type, status, reported_at, text,
-    if(day > {day:Date} - 7, 'last_7', 'base') AS part
+    if(day > {day:Date} - {recent_days:UInt8}, 'recent', 'base') AS part
 FROM reports
-WHERE day BETWEEN {day:Date} - 6 - {base_days:UInt8} AND {day:Date}
+WHERE day > {day:Date} - {recent_days:UInt8} - {base_days:UInt8} AND day <= {day:Date}
   AND event_type = {event_type:UInt16} AND {area:String} IN (city_code, county_code)
 ORDER BY reported_at, report_id
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -150,7 +150,8 @@ WRONG_ROWS = [
     ("area_ranking", "on_time", "on_time + 1"),
     ("area_ranking", "area_code", "if(level = 'grid', '330203001002', area_code)"),
     ("daily_series", "event_type", "202"),
-    ("rising_types", "previous_7", "5"),
+    ("rising_types", "previous", "5"),
+    ("rising_types", "base_days", "7"),
 ]
 
 

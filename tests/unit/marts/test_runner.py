@@ -71,7 +71,7 @@ def test_marts_left_behind_by_a_crash_are_caught_up_in_one_go(client: Client) ->
     result = build_marts(client, as_of=AS_OF)
     assert not result.days
     assert {build.mart for build in result.marts} == {mart.name for mart in MARTS}
-    assert client.query("SELECT last_7 FROM mart_rising_types WHERE level = 'city'").result_rows == [(2,)]
+    assert client.query("SELECT recent FROM mart_rising_types WHERE level = 'city'").result_rows == [(2,)]
     assert plan_stale(client, AS_OF, settle=0).steps == 0
 
 
