@@ -22,5 +22,3 @@ SELECT
 FROM reports AS r
 WHERE r.day = {day:Date}
 GROUP BY ALL
--- A report's messages share its partition, so only this day's partition has to be read.
-SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -7,4 +7,3 @@ FROM reports AS r
 WHERE day BETWEEN {first:Date} AND {last:Date}
   AND city_code = {city:String} AND {area:String} IN (county_code, town_code, grid_code)
 ORDER BY reported_at, report_id
-SETTINGS do_not_merge_across_partitions_select_final = 1

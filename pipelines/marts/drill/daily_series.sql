@@ -5,4 +5,3 @@ SELECT
 FROM reports
 WHERE day = {day:Date} AND county_code = {area:String} AND event_type = {event_type:UInt16}
 ORDER BY reported_at, report_id
-SETTINGS do_not_merge_across_partitions_select_final = 1

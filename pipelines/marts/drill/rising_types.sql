@@ -6,4 +6,3 @@ FROM reports
 WHERE day > {day:Date} - {recent_days:UInt8} - {base_days:UInt8} AND day <= {day:Date}
   AND event_type = {event_type:UInt16} AND {area:String} IN (city_code, county_code)
 ORDER BY reported_at, report_id
-SETTINGS do_not_merge_across_partitions_select_final = 1
