@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from tenacity.nap import sleep_using_event
 
 from pipelines import kafka, ledger
+from pipelines.classify import load_model
 from pipelines.clickhouse import connect, is_transient
 from pipelines.errors import GridstreamError, PositionFault, TransientFault
 from pipelines.judge import Context, utc_now
@@ -68,7 +70,9 @@ class StreamJob:
         """
         self._say("starting")
         try:
-            session = start_session(self._config)
+            with ThreadPoolExecutor(1) as warming:  # compiles the classifier's kernel once, for all workers' cache
+                warming.submit(lambda: load_model(self._config.model).warm_up())
+                session = start_session(self._config)
             log.info("Spark %s is up", session.version)
             # PySpark installs its own handler when the session starts: ours come after it.
             for number in (signal.SIGINT, signal.SIGTERM):
