@@ -1,12 +1,13 @@
 # make install   the environment, in .venv (uv and every package by hash)
 # make demo      the main job, end to end        make demo ARGS="--seconds 60"
 # make test      lint, types, imports, unit and integration tests
+# make faults    200,000 messages compared one by one; kill -9 at random (about 10 minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test lint unit integration clean
+.PHONY: help install lock demo test lint unit integration faults clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -45,6 +46,9 @@ unit: install
 
 integration: install
 	$(BIN)/pytest tests/integration
+
+faults: install
+	$(BIN)/pytest -s tests/faults
 
 clean:
 	rm -rf $(VENV) .gridstream .mypy_cache .ruff_cache .pytest_cache
