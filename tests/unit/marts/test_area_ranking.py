@@ -4,6 +4,7 @@ Two counties: 990001 with grids A (100 households) and B (50), 990002 with grids
 no reports) and D (no longer registered).
 """
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from marts_facts import CITY, at, insert, message, registered
 
-from pipelines.marts.build import mart_differences
+from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, Kind, period_of
-from pipelines.marts.runner import rebuild_days
-from pipelines.rollup import sql
+from pipelines.marts.runner import Plan, execute, plan_days, rebuild_days
+from pipelines.rollup import build_day, sql
 
 DAY = date(2026, 3, 4)  # a Wednesday
 AS_OF = at(DAY, 33)  # an hour after the day's reports are due
@@ -22,8 +23,7 @@ A, B, C, D, E = "990001001001", "990001001002", "990002001001", "990002001002", 
 DRILLED = ("handled", "on_time", "reopened", "rejected", "overdue_open")
 
 
-@pytest.fixture
-def areas(client: Client) -> Client:
+def _fill(client: Client) -> None:
     registered(client, A, 100)
     registered(client, B, 50)
     registered(client, C, None)
@@ -37,7 +37,28 @@ def areas(client: Client) -> Client:
     ]
     waiting = [message("a4", DAY, grid=A), *(message(f"b{n}", DAY, grid=B) for n in range(3))]
     insert(client, [*handled, *waiting, message("b3", DAY, "rejected", grid=B)])
+
+
+@pytest.fixture
+def areas(client: Client) -> Client:
+    """The areas and their reports, to be built and spoiled."""
+    _fill(client)
     return client
+
+
+@pytest.fixture(scope="module")
+def ranked(new_database: Callable[[], Client]) -> Client:
+    """The same, built once; only to be read."""
+    client = new_database()
+    _fill(client)
+    rebuild_days(client, [DAY], as_of=AS_OF)
+    return client
+
+
+def _build(client: Client, kind: Kind, as_of: datetime = AS_OF) -> None:
+    """The day and its ranking alone."""
+    build_day(client, DAY, "run")
+    build_mart(client, AREA_RANKING, period_of(kind, DAY), "run", as_of)
 
 
 def _ranking(client: Client, level: str, kind: Kind = "day") -> dict[str, dict[str, Any]]:
@@ -50,32 +71,28 @@ def _figures(rows: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
     return {code: row[name] for code, row in rows.items()}
 
 
-def test_equal_counts_share_a_rank_and_empty_areas_are_listed(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
-    grids = _ranking(areas, "grid")
+def test_equal_counts_share_a_rank_and_empty_areas_are_listed(ranked: Client) -> None:
+    grids = _ranking(ranked, "grid")
     assert _figures(grids, "reported") == {A: 4, B: 4, C: 1, E: 0}
     assert _figures(grids, "rank_by_count") == {A: 1, B: 1, C: 3, E: 4}
 
 
-def test_areas_that_handled_nothing_have_no_rate_and_come_last(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
-    grids = _ranking(areas, "grid")
+def test_areas_that_handled_nothing_have_no_rate_and_come_last(ranked: Client) -> None:
+    grids = _ranking(ranked, "grid")
     assert _figures(grids, "on_time_rate") == {A: pytest.approx(2 / 3), B: None, C: 1.0, E: None}
     assert _figures(grids, "rank_by_on_time") == {A: 2, B: 3, C: 1, E: 3}
 
 
-def test_unknown_households_give_no_density(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
-    grids, counties = _ranking(areas, "grid"), _ranking(areas, "county")
+def test_unknown_households_give_no_density(ranked: Client) -> None:
+    grids, counties = _ranking(ranked, "grid"), _ranking(ranked, "county")
     assert _figures(grids, "per_1000_households") == {A: 40, B: 80, C: None, E: 0}
     assert _figures(grids, "rank_by_per_1000") == {A: 2, B: 1, C: 4, E: 3}
     assert _figures(counties, "households") == {"990001": 150, "990002": None}
     assert counties["990001"]["per_1000_households"] == pytest.approx(8 / 150 * 1000)
 
 
-def test_figures_of_a_county(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
-    county = _ranking(areas, "county")["990001"]
+def test_figures_of_a_county(ranked: Client) -> None:
+    county = _ranking(ranked, "county")["990001"]
     assert (county["reported"], county["handled"], county["on_time"], county["rejected"]) == (8, 3, 2, 1)
     assert county["median_handling_hours"] == 4.0  # of 2, 4 and 30
     assert county["satisfaction_avg"] == 3.5
@@ -84,14 +101,15 @@ def test_figures_of_a_county(areas: Client) -> None:
 
 @pytest.mark.parametrize(("as_of", "overdue"), [(at(DAY, 32), 0), (at(DAY, 33), 4)])
 def test_a_report_is_overdue_after_its_due_time_not_at_it(areas: Client, as_of: datetime, overdue: int) -> None:
-    rebuild_days(areas, [DAY], as_of=as_of)
-    assert _ranking(areas, "county")["990001"]["overdue_open"] == overdue
+    _build(areas, "week", as_of)
+    assert _ranking(areas, "county", "week")["990001"]["overdue_open"] == overdue
 
 
 def test_a_week_begins_on_monday_and_a_month_on_the_first(areas: Client) -> None:
     sunday = date(2026, 3, 1)
     insert(areas, [message("earlier", sunday, grid=A)])
-    rebuild_days(areas, [DAY, sunday], as_of=AS_OF)
+    plan = plan_days([DAY, sunday], AS_OF)
+    execute(areas, Plan(plan.days, tuple(pair for pair in plan.marts if pair[0] is AREA_RANKING)), as_of=AS_OF)
     query = "SELECT period, period_start, reported FROM mart_area_ranking WHERE area_code = {a:String} ORDER BY ALL"
     assert areas.query(query, {"a": A}).result_rows == [
         ("day", sunday, 1),
@@ -103,21 +121,19 @@ def test_a_week_begins_on_monday_and_a_month_on_the_first(areas: Client) -> None
 
 
 @pytest.mark.parametrize("level", ["county", "town", "grid"])
-def test_every_figure_is_the_number_of_reports_behind_it(areas: Client, level: str) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
-    for code, row in _ranking(areas, level, "week").items():
+def test_every_figure_is_the_number_of_reports_behind_it(ranked: Client, level: str) -> None:
+    for code, row in _ranking(ranked, level, "week").items():
         scope = {"first": row["period_start"], "last": row["period_end"], "city": CITY, "area": code}
         scope["as_of"] = AS_OF.strftime("%Y-%m-%d %H:%M:%S")
-        behind = list(areas.query(sql("marts/drill/area_ranking.sql"), scope).named_results())
+        behind = list(ranked.query(sql("marts/drill/area_ranking.sql"), scope).named_results())
         assert len(behind) == row["reported"]
         assert {name: sum(report[name] for report in behind) for name in DRILLED} == {n: row[n] for n in DRILLED}
 
 
-def test_published_cells_below_five_are_null(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
+def test_published_cells_below_five_are_null(ranked: Client) -> None:
     query = "SELECT * FROM published_area_ranking WHERE period = 'day' AND area_code = {code:String}"
-    (grid,) = areas.query(query, {"code": A}).named_results()
-    (county,) = areas.query(query, {"code": "990001"}).named_results()
+    (grid,) = ranked.query(query, {"code": A}).named_results()
+    (county,) = ranked.query(query, {"code": "990001"}).named_results()
     assert grid["suppressed"]
     shown = {name for name, value in grid.items() if value is not None and name.startswith(("rank", "per", *DRILLED))}
     assert shown == {"period", "period_start", "period_end"}
@@ -126,16 +142,17 @@ def test_published_cells_below_five_are_null(areas: Client) -> None:
 
 
 def test_an_emptied_day_takes_its_ranking_along(areas: Client) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
+    _build(areas, "month")
     areas.command("TRUNCATE TABLE report_states")
-    rebuild_days(areas, [DAY], as_of=AS_OF)
+    _build(areas, "month")
     assert areas.query("SELECT count() FROM mart_area_ranking").result_rows == [(0,)]
 
 
 @pytest.mark.parametrize("kind", ["day", "week", "month"])
 def test_a_changed_row_is_found(areas: Client, kind: Kind) -> None:
-    rebuild_days(areas, [DAY], as_of=AS_OF)
+    _build(areas, kind)
     period = period_of(kind, DAY)
     assert mart_differences(areas, AREA_RANKING, period) == 0
-    areas.command(f"ALTER TABLE mart_area_ranking UPDATE handled = handled + 1 WHERE area_code = '{A}'")
+    update = f"ALTER TABLE mart_area_ranking UPDATE handled = handled + 1 WHERE area_code = '{A}'"
+    areas.command(f"{update} SETTINGS mutations_sync = 1")
     assert mart_differences(areas, AREA_RANKING, period) == 2  # the stored row and the recomputed one

@@ -156,7 +156,8 @@ def test_equal_types_share_a_rank_and_the_city_sums_its_counties(client: Client)
 def test_a_changed_row_is_found(client: Client) -> None:
     _judge(client, 10, {201: [1] * 10})
     assert mart_differences(client, RISING_TYPES, PERIOD) == 0
-    client.command("ALTER TABLE mart_rising_types UPDATE z = z + 1 WHERE event_type = 201 AND level = 'city'")
+    update = "ALTER TABLE mart_rising_types UPDATE z = z + 1 WHERE event_type = 201 AND level = 'city'"
+    client.command(f"{update} SETTINGS mutations_sync = 1")
     assert mart_differences(client, RISING_TYPES, PERIOD) == 2  # the stored row and the recomputed one
 
 
