@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         return self.dagster_home or self.home / "dagster"
 
     @property
+    def model(self) -> Path:
+        """Where the promoted text model lies; absent until one is promoted."""
+        return self.home / "models" / "current.npz"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

@@ -31,6 +31,7 @@ def stream_config(now: Settings) -> StreamConfig:
         chunk_rows=now.chunk_rows,
         max_batch_rows=now.max_batch_rows,
         trigger_seconds=now.trigger_seconds,
+        model=now.model,
     )
 
 

@@ -2,6 +2,6 @@
 
 from pipelines.classify.decide import Decisions, decide
 from pipelines.classify.model import Model, Prediction
-from pipelines.classify.modelfile import load_model
+from pipelines.classify.modelfile import current_model, load_model
 
-__all__ = ["Decisions", "Model", "Prediction", "decide", "load_model"]
+__all__ = ["Decisions", "Model", "Prediction", "current_model", "decide", "load_model"]

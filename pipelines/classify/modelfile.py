@@ -59,6 +59,23 @@ def load_model(path: Path | str | None = None) -> Model:
     return model
 
 
+def current_model(path: Path | None) -> Model:
+    """The promoted model at `path`; the shipped one as long as none was promoted there.
+
+    Asks for the file's state each time and reads it again only when that changed, so a long-lived worker may call it
+    for every batch and takes a promoted model with the next one.
+
+    Raises:
+        UserFault: there is a file, and `load_model` refuses it.
+    """
+    return load_model(path if path and path.is_file() else None)
+
+
+def previous_model(path: Path) -> Model | None:
+    """The model at `path` whatever its taxonomy, to be kept and not to be used; None where there is no file."""
+    return _read(path) if path.is_file() else None
+
+
 @lru_cache(maxsize=4)
 def _cached(path: Path, modified: int, size: int) -> Model:
     try:

@@ -1,5 +1,6 @@
 """Training: hashed counts to a linear model, quantised, with a temperature fitted on held-out scores."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -134,8 +135,10 @@ class Training:
     scores: Scores
 
 
-def train(reports: Corpus, settings: Settings, keywords: Corpus | None = None) -> Training:
-    """A model for these reports; `keywords` are trained on and never measured.
+def train(
+    reports: Corpus, settings: Settings, keywords: Corpus | None = None, stated: Mapping[str, Any] | None = None
+) -> Training:
+    """A model for these reports; `keywords` are trained on and never measured. `stated` joins the model's facts.
 
     The temperature and the threshold come from held-out scores, so they hold for texts like the reports.
     """
@@ -152,7 +155,7 @@ def train(reports: Corpus, settings: Settings, keywords: Corpus | None = None) -
     confidence = calibrated(chances, curve)[:, 0]
     threshold = threshold_for(confidence, answers[:, 0] == labels[:rows], settings.wanted)
     measured = score(labels[:rows], answers, confidence, threshold)
-    facts = _facts(everything, reports, settings, measured)
+    facts = _facts(everything, reports, settings, measured) | dict(stated or {})
     model = _assembled(fit(raw, labels, settings), hashes, settings, facts, (heat, curve, threshold))
     return Training(model, labels[:rows], answers, confidence, measured)
 

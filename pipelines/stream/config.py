@@ -14,7 +14,8 @@ class StreamConfig:
     chunk_rows: inserts are cut at offsets that are multiples of it. max_batch_rows: the most
     messages of one micro-batch, over all partitions. trigger_seconds: the least time between the
     starts of two micro-batches. jars: local paths of Spark's Kafka connector. state_file: where the
-    stream says how it is (see `pipelines.stream.state`).
+    stream says how it is (see `pipelines.stream.state`). model: where a promoted model lies or will lie,
+    readable by every worker; while there is none, the shipped model runs.
     """
 
     kafka_bootstrap: str

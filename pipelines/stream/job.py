@@ -26,7 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from tenacity.nap import sleep_using_event
 
 from pipelines import kafka, ledger
-from pipelines.classify import load_model
+from pipelines.classify import current_model
 from pipelines.clickhouse import connect, is_transient
 from pipelines.errors import GridstreamError, PositionFault, TransientFault
 from pipelines.judge import Context, utc_now
@@ -71,7 +71,7 @@ class StreamJob:
         self._say("starting")
         try:
             with ThreadPoolExecutor(1) as warming:  # compiles the classifier's kernel once, for all workers' cache
-                warming.submit(lambda: load_model(self._config.model).warm_up())
+                warming.submit(lambda: current_model(self._config.model).warm_up())
                 session = start_session(self._config)
             log.info("Spark %s is up", session.version)
             # PySpark installs its own handler when the session starts: ours come after it.
@@ -151,6 +151,7 @@ class StreamJob:
         return sum(row.last_offset - row.first_offset + 1 for row in results)
 
     def _work(self, stream: Stream, batch_id: int) -> Work:
+        current_model(self._config.model)  # a model that no task could use stops the stream here, with a clear word
         progress = ledger.progress(self._client, stream)
         context = Context(self._registry.current(self._client), _known_types(), utc_now())
         return Work(self._config, stream, progress, self._earliest(progress), context, batch_id)

@@ -15,7 +15,7 @@ from time import monotonic
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from pipelines.classify import load_model
+from pipelines.classify import current_model
 from pipelines.clickhouse import ClickHouse, connect
 from pipelines.decode import RECORD
 from pipelines.errors import PositionFault, TransientFault
@@ -106,7 +106,7 @@ def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _plan(work: Work) -> Preparation:
     config = work.config
-    return Preparation(work.stream, config.limits, work.context, load_model(config.model), config.hash_key)
+    return Preparation(work.stream, config.limits, work.context, current_model(config.model), config.hash_key)
 
 
 def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:

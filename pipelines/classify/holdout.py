@@ -1,0 +1,100 @@
+"""Texts kept apart for comparing models, and a model's twin that has not seen them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
+from pipelines.classify.features import Ngrams
+from pipelines.classify.model import Model
+from pipelines.classify.train import Settings, Training, train
+from pipelines.errors import UserFault
+
+SHARE = 0.2
+LEFT_OUT = "holdout_left_out"
+"""The fact of a model trained without the holdout: the fingerprint of what was left out."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What models are trained on and compared by: the corpus's reports, and the taxonomy's keywords."""
+
+    reports: Corpus = field(default_factory=corpus)
+    keywords: Corpus = field(default_factory=descriptions)
+
+    @property
+    def fingerprint(self) -> str:
+        """As a model trained on all of it states it."""
+        return joined(self.reports, self.keywords).fingerprint
+
+
+def held(text: str) -> bool:
+    """Whether a text belongs to the holdout: decided by its SHA-256 alone, so it stays there as the corpus grows."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:4]) < SHARE * 2**32
+
+
+def split(reports: Corpus) -> tuple[Corpus, Corpus]:
+    """What may be trained on, and the holdout."""
+    apart = np.array([held(text) for text in reports.texts.to_pylist()], np.bool_)
+    return _rows(reports, ~apart), _rows(reports, apart)
+
+
+def _rows(reports: Corpus, chosen: NDArray[np.bool_]) -> Corpus:
+    return Corpus(reports.texts.filter(pa.array(chosen)), reports.labels[chosen])
+
+
+def train_without_holdout(data: Data, settings: Settings) -> Training:
+    """A model that has not seen the holdout, and says so in its facts."""
+    rest, apart = split(data.reports)
+    return train(rest, settings, data.keywords, {LEFT_OUT: apart.fingerprint})
+
+
+def settings_of(facts: Mapping[str, Any]) -> Settings:
+    """The training settings that a model file states.
+
+    Raises:
+        UserFault: it states none that this version knows.
+    """
+    try:
+        stated = dict(facts["settings"])
+        ngrams = dict(stated.pop("ngrams"))
+        return Settings(Ngrams(**ngrams | {"leads": tuple(ngrams["leads"])}), **stated)
+    except (KeyError, TypeError) as error:
+        raise UserFault(f"The model file states no training settings that can be repeated ({error}).") from error
+
+
+def reproducible(model: Model, data: Data) -> bool:
+    """Whether the model was trained on all of this data, so that its training can be repeated."""
+    return bool(model.facts.get("corpus") == data.fingerprint and LEFT_OUT not in model.facts)
+
+
+def unseen(model: Model, data: Data) -> tuple[Model, str]:
+    """The model to measure on the holdout in place of `model`, and why it is fair (or not):
+
+    `left out`  the model itself: it was trained without the holdout.
+    `twin`      the same settings and corpus, trained without the holdout.
+    `unknown`   the model itself: other data; it may have seen the holdout, so its score may be too good.
+    """
+    if model.facts.get(LEFT_OUT) == split(data.reports)[1].fingerprint:
+        return model, "left out"
+    if reproducible(model, data):
+        return _twin(data.fingerprint, settings_of(model.facts), _Hidden(data)), "twin"
+    return model, "unknown"
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """Data as an argument that does not count in a cache's key; its fingerprint does."""
+
+    data: Data = field(compare=False)
+
+
+@cache
+def _twin(fingerprint: str, settings: Settings, data: _Hidden) -> Model:
+    return train_without_holdout(data.data, settings).model

@@ -1,0 +1,152 @@
+"""Champion against challenger: the holdout, its fairness, and what promotion refuses and keeps."""
+
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from pipelines.classify.compare import compare, corrections, install, require_gain
+from pipelines.classify.corpus import Corpus, corpus, descriptions
+from pipelines.classify.features import Ngrams, strings
+from pipelines.classify.holdout import Data, held, settings_of, split, train_without_holdout, unseen
+from pipelines.classify.model import Model
+from pipelines.classify.modelfile import SHIPPED, current_model, load_model, save_model, versioned
+from pipelines.classify.train import Settings, train
+from pipelines.errors import UserFault
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """Every seventh report of the corpus: quick to train on, and every type is there."""
+    whole = corpus()
+    rows = np.arange(0, len(whole.labels), 7)
+    return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())
+
+
+@pytest.fixture(scope="module")
+def champion(data: Data) -> Model:
+    return train(data.reports, Settings(folds=3), data.keywords).model
+
+
+@pytest.fixture(scope="module")
+def poor(data: Data) -> Model:
+    """Single characters: clearly worse."""
+    return train(data.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), data.keywords).model
+
+
+def test_the_split_depends_on_the_text_alone(data: Data) -> None:
+    rest, apart = split(data.reports)
+    assert set(rest.texts.to_pylist()) | set(apart.texts.to_pylist()) == set(data.reports.texts.to_pylist())
+    assert not set(rest.texts.to_pylist()) & set(apart.texts.to_pylist())
+    assert 0.15 < len(apart.labels) / len(data.reports.labels) < 0.25
+    # printf a | sha256sum: ca978112...; b: 3e23e816...; c: 2e7d2c03...; a fifth of 2^32 is 0x33333333
+    assert [held(text) for text in ("a", "b", "c")] == [False, False, True]
+
+
+def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, data: Data) -> None:
+    apart = split(data.reports)[1]
+    fair, why = unseen(champion, data)
+    itself = (champion.predict(apart.texts).codes == apart.labels).mean()
+    found = compare(champion, champion, data)
+    assert why == "twin"
+    assert fair.version != champion.version
+    assert found.champion.holdout.accuracy < itself - 0.05  # what it learnt by heart does not count
+    assert found.gain == 0
+
+
+def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, data: Data) -> None:
+    made = train_without_holdout(data, settings_of(champion.facts)).model
+    assert unseen(made, data) == (made, "left out")
+    assert compare(champion, made, data).gain == 0  # it is the champion's twin
+
+
+def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
+    save_model(champion, tmp_path / "m.npz")
+    assert settings_of(load_model(tmp_path / "m.npz").facts) == Settings(folds=3)
+    with pytest.raises(UserFault, match="no training settings"):
+        settings_of({})
+
+
+def test_only_a_stated_gain_promotes(champion: Model, poor: Model, data: Data) -> None:
+    worse = compare(champion, poor, data)
+    assert worse.gain < -0.02
+    require_gain(compare(poor, champion, data), -worse.gain)
+    require_gain(worse, worse.gain)
+    with pytest.raises(UserFault, match="not promoted"):
+        require_gain(worse, 0.0)
+    with pytest.raises(UserFault, match="not promoted"):
+        require_gain(compare(champion, champion, data), 0.001)
+
+
+def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, data: Data) -> None:
+    found = compare(champion, small, data)
+    assert found.challenger.fairness == "unknown"
+    with pytest.raises(UserFault, match="may have seen the holdout"):
+        require_gain(found, -1)
+
+
+def test_corrections_are_measured_too(champion: Model, poor: Model, data: Data) -> None:
+    said = Corpus(strings(["楼道堆满纸箱", "工资拖欠三个月"]), np.array([201, 103], np.int16))
+    found = compare(champion, poor, data, said)
+    assert found.champion.corrections is not None
+    assert found.champion.corrections.rows == 2
+    assert found.gain_corrections is not None
+    assert compare(champion, poor, data, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
+
+
+def test_promotion_keeps_the_one_before(champion: Model, poor: Model, tmp_path: Path) -> None:
+    current = tmp_path / "models" / "current.npz"
+    save_model(champion, tmp_path / "a.npz")
+    save_model(poor, tmp_path / "b.npz")
+    assert install(tmp_path / "a.npz", current) == (champion.version, None)
+    kept = current.with_name(f"{champion.version}.npz")
+    assert install(tmp_path / "b.npz", current) == (poor.version, kept)
+    assert load_model(kept).version == champion.version
+    assert sorted(path.name for path in current.parent.iterdir()) == sorted([kept.name, "current.npz"])
+
+
+def test_a_promoted_model_is_taken_by_the_next_call(champion: Model, poor: Model, tmp_path: Path) -> None:
+    current = tmp_path / "current.npz"
+    assert current_model(current) is load_model(SHIPPED)
+    save_model(champion, tmp_path / "a.npz")
+    save_model(poor, tmp_path / "b.npz")
+    install(tmp_path / "a.npz", current)
+    assert current_model(current).version == champion.version
+    assert current_model(current) is current_model(current)  # read once, not once a batch
+    install(tmp_path / "b.npz", current)
+    assert current_model(current).version == poor.version
+
+
+def test_another_taxonomy_is_neither_promoted_nor_lost(champion: Model, tmp_path: Path) -> None:
+    old = versioned(replace(champion, taxonomy="0123456789abcdef"))
+    current = tmp_path / "current.npz"
+    save_model(old, tmp_path / "old.npz")
+    with pytest.raises(UserFault, match="knows taxonomy 0123456789abcdef"):
+        install(tmp_path / "old.npz", current)
+    assert not current.exists()
+    save_model(old, current)
+    save_model(champion, tmp_path / "new.npz")
+    install(tmp_path / "new.npz", current)
+    assert current.with_name(f"{old.version}.npz").is_file()
+
+
+def test_corrections_come_from_events(migrated_database: Client) -> None:
+    client = migrated_database
+    said = (
+        ("路灯不亮", 401, "person", 2),
+        ("路灯不亮", 405, "person", 1),
+        ("井盖丢了", 406, "model", 1),
+        ("旧", 101, "person", 200),
+    )
+    for text, code, by, days in said:
+        client.command(
+            "INSERT INTO events (day, event_id, report_id, text, event_type, decided_by, updated_at)"
+            " SELECT today(), {id:UUID}, 'R', {text:String}, {code:UInt16}, {by:String},"
+            " now() - toIntervalDay({days:UInt16})",
+            {"id": str(uuid4()), "text": text, "code": code, "by": by, "days": days},
+        )
+    found = corrections(client)
+    assert (found.texts.to_pylist(), found.labels.tolist()) == (["路灯不亮"], [405])
