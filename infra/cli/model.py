@@ -1,4 +1,4 @@
-"""`gridstream model`: train the text model, measure it, show what is in a model file."""
+"""`gridstream model`: train the text model, measure it, show what is in a model file; choosing: `model_choice`."""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -9,6 +9,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from infra.cli.model_choice import card, compare, promote
 from infra.cli.output import AsJson, Column, cell, emit, number, table
 from infra.settings import settings
 from pipelines.classify.model import Model
@@ -29,26 +30,28 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="写到哪里 where to write; default: models/<version>.npz in the home folder")
     ] = None,
+    c: Annotated[float, typer.Option(min=0.001, max=1000, help="正则强度之倒数 inverse regularisation")] = 1.0,
+    leave_out: Annotated[bool, typer.Option("--leave-out", help="不用留出集训练 train without the holdout")] = False,
     as_json: AsJson = False,
 ) -> None:
     """用语料训练模型，几秒钟；同样的语料得到同样的模型。
 
     Trains a model on the corpus, in seconds; the same corpus gives the same model. Its scores are of held-out texts.
     """
-    from pipelines.classify.corpus import corpus, descriptions  # scikit-learn takes a second to import
-    from pipelines.classify.evaluate import confusions
+    from pipelines.classify.evaluate import confusions  # scikit-learn takes a second to import
+    from pipelines.classify.holdout import Data, train_without_holdout
     from pipelines.classify.neardup import near_copies
     from pipelines.classify.train import Settings
     from pipelines.classify.train import train as fitted
 
-    reports = corpus()
-    made = fitted(reports, Settings(), descriptions())
+    data, chosen = Data(), Settings(c=c)
+    made = train_without_holdout(data, chosen) if leave_out else fitted(data.reports, chosen, data.keywords)
     path = out or settings().home / "models" / f"{made.model.version}.npz"
     save_model(made.model, path)
     document = _card(made.model) | {
         "file": path,
         "confusions": confusions(made.truth, made.answers[:, 0]),
-        "near_copies": near_copies(reports),
+        "near_copies": near_copies(data.reports),
     }
     emit(document, as_json, lambda: Group(_facts(document), _confusions(document), _near_copies(document)))
 
@@ -142,6 +145,6 @@ def _named(code: int) -> str:
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="文本模型 the text model", no_args_is_help=True)
-    for command in (train, evaluate, show):
+    for command in (train, evaluate, compare, promote, show, card):
         group.command()(command)
     app.add_typer(group, name="model")
