@@ -6,10 +6,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, User, settings
 from pipelines import kafka, migrate, observe
+from pipelines.classify.speed import measure
 from pipelines.clickhouse import connect
 from pipelines.errors import TransientFault
 from pipelines.sources.publish import Publisher
@@ -150,6 +152,19 @@ def latency(
     emit(found, as_json, lambda: _figures("时延 Latency", found))
 
 
+def classify(
+    model: Annotated[Path | None, typer.Option(help="模型文件 model file; default: the shipped one")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="量几次 runs")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """文本模型的速度（每核每秒条数）、内存与启动时间；不需要任何服务。
+
+    Texts a second on one core (processor time), memory and start-up of the text model. Needs no services.
+    """
+    found = asdict(measure(model, repeats))
+    emit(found, as_json, lambda: _figures("分类 Classifier", found))
+
+
 def _trickle(place: _Place, ticks: Iterator[list[Sent]], total: int, quiet: bool) -> None:
     with (
         Publisher(place.settings.kafka_bootstrap, place.settings.topic) as publisher,
@@ -163,7 +178,8 @@ def _figures(title: str, found: dict[str, Any]) -> Any:
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="测速 measure speed: throughput, latency", no_args_is_help=True)
+    group = typer.Typer(help="测速 measure speed: throughput, latency, classify", no_args_is_help=True)
     group.command("throughput")(throughput)
     group.command("latency")(latency)
+    group.command("classify")(classify)
     app.add_typer(group, name="bench")

@@ -1,0 +1,83 @@
+"""How fast a model is on one core, how large, how long until it is ready."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.classify.corpus import corpus
+from pipelines.classify.model import Model
+from pipelines.classify.modelfile import load_model
+
+CHARACTERS = 60
+BATCH = 131_072  # rows of an Arrow batch in the stream
+
+
+@dataclass(frozen=True)
+class Speed:
+    """`texts_per_core_second`: median over `repeats` runs of `texts` texts of `characters` characters, by processor
+    time of one thread; `slowest` and `fastest` run beside it. `loaded_bytes`: a loaded model with its look-up table.
+    `load_seconds`: reading the file; `warm_up_seconds`: until the first answer, kernel included.
+    """
+
+    version: str
+    texts: int
+    characters: int
+    repeats: int
+    texts_per_core_second: float
+    slowest: float
+    fastest: float
+    loaded_bytes: int
+    load_seconds: float
+    warm_up_seconds: float
+
+
+def sixty_characters(rows: int, seed: int = 3) -> pa.Array:
+    """Corpus reports joined in random order and cut into pieces of 60 characters: every n-gram is known to the model,
+    the slowest case, since unknown ones cost nothing.
+    """
+    texts = np.array(corpus().texts.to_pylist(), dtype=object)
+    whole = ""
+    generator = np.random.default_rng(seed)
+    while len(whole) < min(rows, 20_000) * CHARACTERS:
+        whole += "".join(generator.permutation(texts))
+    pieces = [whole[at : at + CHARACTERS] for at in range(0, len(whole) - CHARACTERS, CHARACTERS)]
+    return pa.array((pieces * (rows // len(pieces) + 1))[:rows], pa.string())
+
+
+def per_second(model: Model, texts: pa.Array, repeats: int = 5) -> list[float]:
+    """Texts a second of each repeat, processor time of this thread."""
+    figures = []
+    for _ in range(repeats):
+        start = time.thread_time()
+        model.predict(texts)
+        figures.append(len(texts) / (time.thread_time() - start))
+    return figures
+
+
+def measure(path: Path | None = None, repeats: int = 5) -> Speed:
+    """Speed of the model in this file, or of the shipped one. Times of loading hold for the first call of a process.
+
+    Raises:
+        UserFault: as `load_model`.
+    """
+    start = time.perf_counter()
+    model = load_model(path)
+    loaded = time.perf_counter()
+    model.warm_up()
+    warm = time.perf_counter()
+    figures = per_second(model, sixty_characters(BATCH), repeats)
+    return Speed(
+        version=model.version,
+        texts=BATCH,
+        characters=CHARACTERS,
+        repeats=repeats,
+        texts_per_core_second=round(float(np.median(figures))),
+        slowest=round(min(figures)),
+        fastest=round(max(figures)),
+        loaded_bytes=model.nbytes,
+        load_seconds=round(loaded - start, 3),
+        warm_up_seconds=round(warm - loaded, 3),
+    )
