@@ -137,11 +137,11 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 def client(settings: Settings, timeout: float = 10.0) -> Any | None:
-    """The supervisor's XML-RPC namespace `supervisor`, or None when nobody answers (a stale socket, say)."""
+    """The supervisor's XML-RPC namespace `supervisor`, or None when nobody answers (a stale socket, say) or it is ending."""
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(socket_path(settings), timeout))
     try:
         proxy.supervisor.getState()
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, xmlrpc.client.Fault):  # the fault: it is shutting down
         return None
     return proxy.supervisor
 
