@@ -11,6 +11,7 @@ from pipelines.stream.state import StreamState, read_state
 
 # With messages waiting, a stream that has loaded none for this long is stuck, in seconds.
 STALLED = 60.0
+_WAIT = "稍候；若不恢复，看日志 wait a moment; if it stays: gridstream logs kafka, gridstream logs clickhouse"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def stream_view(now: Settings, ask: bool = True) -> StreamView:
         figures = observe.ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
         lag = observe.lag(client, now.kafka_bootstrap, now.topic)
     except GridstreamError as error:
-        return StreamView(state, problems=(Problem(str(error), "gridstream up"), *_troubles(state)))
+        return StreamView(state, problems=(Problem(str(error), _WAIT), *_troubles(state)))
     return StreamView(state, figures, lag, (*_troubles(state), *_stalled(state, figures, lag)))
 
 

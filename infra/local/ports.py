@@ -42,6 +42,6 @@ def holder(port: int) -> str:
         if pid is None:
             return "another process"
         process = psutil.Process(pid)
-        return f"{process.name()} (pid {pid}: {' '.join(process.cmdline())[:80]})"
+        return f"{process.name()} (pid {pid}: {' '.join(' '.join(process.cmdline()).split())[:80]})"
     except psutil.Error:  # other people's sockets need rights on some systems
         return "another process"

@@ -137,7 +137,7 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 def client(settings: Settings, timeout: float = 10.0) -> Any | None:
-    """The supervisor's XML-RPC namespace `supervisor`, or None when nobody answers (a stale socket, say) or it is ending."""
+    """The supervisor's XML-RPC namespace `supervisor`; None when nobody answers (stale socket) or it is ending."""
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(socket_path(settings), timeout))
     try:
         proxy.supervisor.getState()
