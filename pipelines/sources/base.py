@@ -80,6 +80,25 @@ class CsvFile:
                     yield number, f"{len(values)} fields instead of {len(self.header)}"
 
 
+def mapped_rows(
+    file: CsvFile, convert: Callable[[dict[str, str]], Message], knows: Callable[[str], bool]
+) -> Iterator[Mapped]:
+    """Every data row of `file` through `convert`, which raises UserFault for a row that can be no message.
+
+    knows: whether the source's crosswalk lists a source_type.
+    """
+    for number, record in file.records():
+        try:
+            if isinstance(record, str):
+                raise UserFault(record)
+            message = convert(record)
+        except UserFault as problem:
+            yield Mapped(number, None, str(problem))
+            continue
+        category = message["source_type"]
+        yield Mapped(number, message, category="" if knows(category) else category)
+
+
 def open_csv(path: Path, columns: tuple[str, ...]) -> CsvFile:
     """Reads the whole file once, so that a fault is found before anything is sent.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UserFault
-from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, open_csv, stable_uuid
+from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import event_type
 from schemas.registry import grids_by_source
@@ -61,17 +61,7 @@ class Boston311:
         return self._notes.found()
 
     def messages(self) -> Iterator[Mapped]:
-        for number, record in self.file.records():
-            if isinstance(record, str):
-                yield Mapped(number, None, record)
-                continue
-            try:
-                message = self._message(record)
-            except UserFault as problem:
-                yield Mapped(number, None, str(problem))
-                continue
-            category = message["source_type"]
-            yield Mapped(number, message, category="" if self._crosswalk.knows(category) else category)
+        return mapped_rows(self.file, self._message, self._crosswalk.knows)
 
     def _message(self, record: dict[str, str]) -> Message:
         status = STATUSES.get(record["case_status"])

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.errors import UserFault
-from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, open_csv, stable_uuid
+from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import EventType, event_type
 from schemas.registry import grids_by_source
@@ -67,18 +67,11 @@ class Pingshan:
         return self._notes.found()
 
     def messages(self) -> Iterator[Mapped]:
-        for number, record in self.file.records():
-            if isinstance(record, str):
-                yield Mapped(number, None, record)
-                continue
-            self._look(record)
-            try:
-                message = self._message(record)
-            except UserFault as problem:
-                yield Mapped(number, None, str(problem))
-                continue
-            category = message["source_type"]
-            yield Mapped(number, message, category="" if self._crosswalk.knows(category) else category)
+        return mapped_rows(self.file, self._looked_at, self._crosswalk.knows)
+
+    def _looked_at(self, record: dict[str, str]) -> Message:
+        self._look(record)
+        return self._message(record)
 
     def _message(self, record: dict[str, str]) -> Message:
         reported = _moment(record["CREATE_TIME"])
