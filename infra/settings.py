@@ -103,12 +103,13 @@ class Settings(BaseSettings):
     checkpoint: OptionalPath = _STREAM(None, "检查点目录 folder of the stream's checkpoint; unset = home/checkpoint")
     trigger_seconds: float = _STREAM(2.0, "微批间隔（秒） seconds between micro-batches", ge=0, le=3600)
     max_batch_rows: int = _STREAM(1_000_000, "微批最多消息数 most messages in a micro-batch", ge=1)
+    mask_patterns: OptionalPath = _STREAM(None, "自定脱敏规则（YAML） YAML list of {name, regex} to mask besides")
     chunk_rows: int = _STREAM(65_536, "每次插入对齐的偏移量 offsets an insert chunk is cut at", ge=1, le=10_000_000)
 
     dagster_port: Port = _DAGSTER(3000, "Dagster 网页的端口 port of Dagster's web UI")
     dagster_home: OptionalPath = _DAGSTER(None, "Dagster 的目录 folder of Dagster's own state; unset = home/dagster")
 
-    @field_validator("home", "cache", "data", "ivy_settings", "checkpoint", "dagster_home")
+    @field_validator("home", "cache", "data", "ivy_settings", "checkpoint", "dagster_home", "mask_patterns")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and Path(os.path.abspath(value.expanduser()))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from pipelines.mask import mask, mask_document
+from pipelines.mask import Masker, mask, masker
 
 # As much of a payload as quarantine keeps, in characters: enough to repair any message within the
 # contract's limits; a larger one stays in Kafka, found by its offset.
@@ -63,15 +63,18 @@ class Identity(NamedTuple):
     source: str
 
 
-def quarantine_row(key: bytes | None, value: bytes | None, hasher: Callable[[str | None], str]) -> dict[str, Any]:
+def quarantine_row(
+    key: bytes | None, value: bytes | None, hasher: Callable[[str | None], str], masks: Masker | None = None
+) -> dict[str, Any]:
     """The columns of `quarantine` that come from the bytes: masked, cut, and hashed unmasked."""
+    masks = masks or masker()
     raw = value or b""
     document = _read(raw)
-    payload = _masked_payload(raw, document, hasher)
+    payload = _masked_payload(raw, document, hasher, masks)
     who = _identity(document)
     return {
         **who._asdict(),
-        "message_key": mask((key or b"").decode("utf-8", "backslashreplace"))[:64],
+        "message_key": masks.mask((key or b"").decode("utf-8", "backslashreplace"))[:64],
         "payload": payload[:PAYLOAD_LIMIT],
         "payload_bytes": len(raw),
         "payload_sha256": hashlib.sha256(raw).hexdigest(),
@@ -87,11 +90,11 @@ def _read(raw: bytes) -> Any:
         return None
 
 
-def _masked_payload(raw: bytes, document: Any, hasher: Callable[[str | None], str]) -> str:
+def _masked_payload(raw: bytes, document: Any, hasher: Callable[[str | None], str], masks: Masker) -> str:
     if document is not None:
-        return msgspec.json.encode(mask_document(document, hasher)).decode()
+        return msgspec.json.encode(masks.document(document, hasher)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
-    return mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text))
+    return masks.mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text))
 
 
 def _identity(document: Any) -> Identity:

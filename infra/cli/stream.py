@@ -11,6 +11,7 @@ from infra.local.jars import SPARK_KAFKA, jars
 from infra.local.java import find_java
 from infra.settings import Settings, settings
 from pipelines.errors import PositionFault
+from pipelines.mask import read_patterns
 from pipelines.stream.config import StreamConfig
 
 
@@ -31,6 +32,7 @@ def stream_config(now: Settings) -> StreamConfig:
         chunk_rows=now.chunk_rows,
         max_batch_rows=now.max_batch_rows,
         trigger_seconds=now.trigger_seconds,
+        mask_patterns=read_patterns(now.mask_patterns) if now.mask_patterns else (),
         model=now.model,
     )
 

@@ -14,7 +14,8 @@ class StreamConfig:
     chunk_rows: inserts are cut at offsets that are multiples of it. max_batch_rows: the most
     messages of one micro-batch, over all partitions. trigger_seconds: the least time between the
     starts of two micro-batches. jars: local paths of Spark's Kafka connector. state_file: where the
-    stream says how it is (see `pipelines.stream.state`). model: where a promoted model lies or will lie,
+    stream says how it is (see `pipelines.stream.state`). mask_patterns: (name, regular expression) of
+    what is masked beside the built-in kinds. model: where a promoted model lies or will lie,
     readable by every worker; while there is none, the shipped model runs.
     """
 
@@ -32,3 +33,4 @@ class StreamConfig:
     trigger_seconds: float = 1.0
     limits: Limits = Limits()
     model: Path | None = None
+    mask_patterns: tuple[tuple[str, str], ...] = ()

@@ -13,7 +13,7 @@ from pipelines.decode import Limits, decode
 from pipelines.judge import Context, judge
 from pipelines.ledger import Range, Stream
 from pipelines.load import Rows
-from pipelines.mask import mask_column, reporter_hasher
+from pipelines.mask import masker, reporter_hasher
 from pipelines.rejects import quarantine_row
 from schemas.event_types import event_types
 
@@ -46,6 +46,7 @@ class Preparation:
     context: Context
     model: Model
     hash_key: bytes
+    mask_patterns: tuple[tuple[str, str], ...] = ()
 
 
 def prepare(records: pa.Table, offsets: Range, plan: Preparation) -> Rows:
@@ -73,15 +74,15 @@ def _without_resends(good: pa.Table) -> pa.Table:
 
 
 def _events(good: pa.Table, plan: Preparation) -> pa.Table:
-    hasher = reporter_hasher(plan.hash_key)
-    text = mask_column(good["text"])
+    hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
+    text = masks.column(good["text"])
     columns: dict[str, Any] = {name: good[name] for name in AS_THEY_ARE}
     columns |= {
         "text": text,
-        "source_type": mask_column(pc.fill_null(good["source_type"], "")),
-        "handler": mask_column(pc.fill_null(good["handler"], "")),
+        "source_type": masks.column(pc.fill_null(good["source_type"], "")),
+        "handler": masks.column(pc.fill_null(good["handler"], "")),
         "reporter_hash": pa.array([hasher(who) for who in good["reporter"].to_pylist()], pa.string()),
-        "extra": mask_column(good["extra"]),
+        "extra": masks.json_column(good["extra"], hasher),
     }
     return pa.table(columns | _decided(good, text, plan.model) | _position(good, plan.stream))
 
@@ -122,10 +123,10 @@ def _position(rows: pa.Table, stream: Stream) -> dict[str, Any]:
 
 
 def _quarantine(rejects: pa.Table, plan: Preparation) -> pa.Table:
-    hasher = reporter_hasher(plan.hash_key)
+    hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
     pairs = zip(rejects["key"].to_pylist(), rejects["value"].to_pylist(), strict=True)
     from_bytes = pa.Table.from_pylist(
-        [quarantine_row(key, value, hasher) for key, value in pairs], QUARANTINE_FROM_BYTES
+        [quarantine_row(key, value, hasher, masks) for key, value in pairs], QUARANTINE_FROM_BYTES
     )
     columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
     columns |= dict(zip(from_bytes.column_names, from_bytes.columns, strict=True))

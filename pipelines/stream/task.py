@@ -106,7 +106,8 @@ def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _plan(work: Work) -> Preparation:
     config = work.config
-    return Preparation(work.stream, config.limits, work.context, current_model(config.model), config.hash_key)
+    model = current_model(config.model)
+    return Preparation(work.stream, config.limits, work.context, model, config.hash_key, config.mask_patterns)
 
 
 def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:

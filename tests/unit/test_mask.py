@@ -1,13 +1,16 @@
 """Masking: personal numbers go, codes and figures stay, and quarantine payloads are no way around it."""
 
 import json
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.mask import mask, mask_column, reporter_hasher
+from pipelines.errors import UserFault
+from pipelines.mask import mask, mask_column, mask_column_counted, masker, read_patterns, reporter_hasher
 from pipelines.rejects import quarantine_row
 
 HASH = reporter_hasher(b"k" * 16)
@@ -82,3 +85,111 @@ def test_quarantine_survives_any_bytes() -> None:
 @given(st.text(st.sampled_from("0123456789１３８ -.+@浙B·Xx电请abc"), max_size=40))
 def test_the_quick_look_misses_nothing(text: str) -> None:
     assert mask_column(pa.array([text])).to_pylist() == [mask(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("身份证 330203 19900101 1233", "身份证 330203 19900101 1233"),  # wrong check character, and apart
+        ("身份证330203-19900101-0014，", "身份证[身份证号]，"),  # right: GB 11643-1999
+        ("旧证330203900101123。", "旧证[身份证号]。"),
+        ("订单330203901301123。", "订单330203901301123。"),  # month 13
+        ("卡4111 1111 1111 1111。", "卡[银行卡号]。"),  # the card networks' published test number
+        ("编号4111111111111112", "编号4111111111111112"),
+        ("卡号：4111111111111112", "卡号：[银行卡号]"),
+        ("打(138)12345678", "打[手机号]"),
+        ("138-123-45678或138.1234.5678", "[手机号]或[手机号]"),
+        ("（0574）87654321转801", "[固定电话]"),
+        ("+86-574-87654321", "[固定电话]"),
+        ("电话：87654321", "电话：[固定电话]"),
+        ("浙b12345、浙B D12345、浙B1234警、粤Z1234港", "[车牌号]、[车牌号]、[车牌号]、[车牌号]"),
+        ("张女士反映，王建国师傅和欧阳老师在场", "[姓名]女士反映，[姓名]师傅和[姓名]老师在场"),
+        ("联系人：张三，姓名：李四", "联系人：[姓名]，姓名：[姓名]"),
+        ("我叫王五，住三楼", "我叫[姓名]，住三楼"),
+        ("李建国 13812345678", "[姓名] [手机号]"),
+        ("请回电13812345678（张三）", "请回电[手机号]（[姓名]）"),
+    ],
+)
+def test_written_in_many_ways(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "高中老师补课",
+        "班主任老师",
+        "任何经理",
+        "由于老师少",
+        "保安师傅",
+        "语文老师",
+        "联系人数不足",
+        "反映人员超标",
+        "周边阿姨",
+    ],
+)
+def test_words_that_are_no_names(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_what_was_masked_is_counted_by_kind() -> None:
+    column, counts = mask_column_counted(pa.array(["张女士13812345678", "好", None, "13812345678或13912345678"]))
+    assert column.to_pylist() == ["[姓名]女士[手机号]", "好", None, "[手机号]或[手机号]"]
+    assert counts == {"手机号": 3, "姓名": 1}
+
+
+def test_unknown_fields_stay_json() -> None:
+    column = masker().json_column(
+        pa.array(['{"phone":13812345678,"n":5,"contact_name":"张三"}', "", '{"a":1.5}']), HASH
+    )
+    assert column.to_pylist() == ['{"phone":"[手机号]","n":5,"contact_name":"[姓名]"}', "", '{"a":1.5}']
+
+
+def test_patterns_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "more.yaml"
+    file.write_text("- name: 工号\n  regex: 'GW\\d{4}'\n", "utf-8")
+    own = masker(read_patterns(file))
+    assert own.column(pa.array(["工人GW1234", "好"])).to_pylist() == ["工人[工号]", "好"]
+    row = quarantine_row(None, b'{"text":"GW1234"', HASH, own)
+    assert row["payload"] == '{"text":"[工号]"'
+
+
+@pytest.mark.parametrize(
+    "content", ["- name: a\n  regex: '('\n", "- name: a\n  regex: 'x*'\n", "a: b\n", "- name: a\n", "["]
+)
+def test_a_wrong_pattern_file_is_one_clear_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.yaml").write_text(content, "utf-8")
+    with pytest.raises(UserFault) as fault:
+        read_patterns(tmp_path / "bad.yaml")
+    assert "\n" not in str(fault.value)
+    assert "bad.yaml" in str(fault.value)
+
+
+_PIECES = [
+    *"0123456789１- .@浙Bb·Xx电请a，：（）",
+    "138",
+    "0574",
+    "张",
+    "女士",
+    "老师",
+    "联系人",
+    "我叫",
+    "三",
+    "电话",
+    "姓名",
+    "WJ",
+    "警",
+]
+
+
+@settings(max_examples=4000, deadline=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=24).map("".join))
+def test_the_quick_look_misses_no_name_or_number(text: str) -> None:
+    assert mask_column(pa.array([text])).to_pylist() == [mask(text)]
+
+
+def test_a_long_run_takes_no_long_time() -> None:
+    started = time.monotonic()
+    for run in ("a" * 65_536, "1" * 65_536, "a@" * 30_000, "138 " * 16_000, "张" * 65_536):
+        mask(run)
+    assert time.monotonic() - started < 5
