@@ -32,40 +32,42 @@ FROM
     GROUP BY event_id
 )"""
 
-# Each report's newest event, by (updated_at, event_id as text), and how it was handled, against `reports`.
+# Each report's newest event, by (updated_at, event_id as text), and how it was handled, against `reports`. A report
+# whose reported_at moved to another day has a state on each, which is compared with the events of that day.
 _STATES = """
 WITH ('resolved', 'closed') AS done
-SELECT count() AS reports, sum(events) AS events,
+SELECT uniqExact(id) AS reports, sum(events) AS events,
        groupArrayIf({shown:UInt8})(id, missing) AS missing_ids, countIf(missing) AS missing,
        groupArrayIf({shown:UInt8})(id, other) AS other_ids, countIf(other) AS other,
        groupArrayIf({shown:UInt8})(id, handling) AS handling_ids, countIf(handling) AS handling,
-       groupArrayIf({shown:UInt8})(id, two_days) AS two_days_ids, countIf(two_days) AS two_days
+       groupUniqArrayIf({shown:UInt8})(id, two_days) AS two_days_ids, uniqExactIf(id, two_days) AS two_days
 FROM
 (
-    SELECT e.id AS id, e.events AS events, e.two_days AS two_days, s.report_id = '' AS missing,
+    SELECT e.id AS id, e.events AS events, e.two_cities OR count() OVER (PARTITION BY e.id) > 1 AS two_days,
+           s.report_id = '' AS missing,
            NOT missing AND s.event_id != e.newest AS other,
            e.status IN done AS handled,
-           NOT (missing OR other OR two_days)
+           NOT (missing OR other)
              AND (s.handled != handled OR s.reopened != e.reopened
                   OR s.on_time != (handled AND e.first_handled_at <= e.due_at)
                   OR ifNull(s.handled_at, toDateTime64(0, 3)) != if(handled, e.first_handled_at, toDateTime64(0, 3))
              ) AS handling
     FROM
     (
-        SELECT report_id AS id, count() AS events, min(day) != max(day) OR min(city_code) != max(city_code) AS two_days,
+        SELECT report_id AS id, day, count() AS events, min(city_code) != max(city_code) AS two_cities,
                argMax((event_id, events.status, events.due_at), (updated_at, toString(event_id))) AS last,
                last.1 AS newest, last.2 AS status, last.3 AS due_at,
                minIf(updated_at, events.status IN done) AS first_handled_at,
                countIf(events.status = 'reopened') > 0 AS reopened
         FROM events
         WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
-        GROUP BY report_id
+        GROUP BY report_id, day
     ) AS e
     LEFT JOIN
     (
-        SELECT report_id, event_id, handled, handled_at, on_time, reopened FROM reports
+        SELECT report_id, day, event_id, handled, handled_at, on_time, reopened FROM reports
         WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
-    ) AS s ON s.report_id = e.id
+    ) AS s ON s.report_id = e.id AND s.day = e.day
 )"""
 
 _COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event_id, status, reported_at, updated_at,
@@ -74,11 +76,11 @@ _COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event
 
 # Rows of `reports` that are no copy of any event, in all columns they share.
 _COPIES = f"""
-SELECT count() AS rows, uniqExact(report_id) AS distinct_reports, countIf(altered) AS altered,
+SELECT count() AS rows, uniqExact(report_id, day) AS distinct_states, countIf(altered) AS altered,
        groupArrayIf({{shown:UInt8}})(report_id, altered) AS altered_ids
 FROM
 (
-    SELECT report_id, cityHash64({_COPIED}) NOT IN (
+    SELECT report_id, day, cityHash64({_COPIED}) NOT IN (
         SELECT cityHash64({_COPIED}) FROM events WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}
     ) AS altered
     FROM reports WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}
@@ -124,7 +126,7 @@ def check_uniqueness(client: Client) -> Check:
 def check_reports(client: Client) -> Check:
     """Every report has one state, equal to its newest event, and was handled when its events say so."""
     states = sliced(client, _STATES, lambda row: bool(row["missing"] or row["other"] or row["handling"]))
-    copies = sliced(client, _COPIES, lambda row: bool(row["altered"] or row["rows"] != row["distinct_reports"]))
+    copies = sliced(client, _COPIES, lambda row: bool(row["altered"] or row["rows"] != row["distinct_states"]))
     reports, rows = _sums(states, ("reports",))["reports"], _sums(copies, ("rows",))["rows"]
     findings = [
         *_finding(states, "missing", "fails", "上报缺状态", "report has events and no state"),
@@ -133,7 +135,7 @@ def check_reports(client: Client) -> Check:
         *_finding(copies, "altered", "fails", "状态与其事件不同", "state is no copy of its event"),
         *_finding(states, "two_days", "warns", "同一上报有两个日期或城市", "report is on two days or in two cities"),
     ]
-    doubled = sum(int(part["rows"] - part["distinct_reports"]) for part in copies)
+    doubled = sum(int(part["rows"] - part["distinct_states"]) for part in copies)
     if doubled:
         findings.append(Finding("fails", "同一上报有多行状态", "report has more than one state", doubled))
     figures = {"events": _sums(states, ("events",))["events"], "reports_in_events": reports, "reports": rows}
