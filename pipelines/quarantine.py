@@ -11,26 +11,34 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
 
-_STATS = """
-SELECT stage, reason, source, count() AS rows, min(kafka_time) AS first_time, max(kafka_time) AS last_time
-FROM quarantine FINAL
-WHERE topic = {topic:String}
-GROUP BY stage, reason, source
-ORDER BY rows DESC, stage, reason, source"""
+# `waiting` while nothing was done about a message; else the furthest action of `quarantine_actions`.
+_STATE = "if(acted.furthest = '', 'waiting', acted.furthest)"
+_ACTED = """LEFT JOIN (SELECT topic_id, kafka_partition, kafka_offset, toString(max(action)) AS furthest
+    FROM quarantine_actions GROUP BY topic_id, kafka_partition, kafka_offset) AS acted
+    USING (topic_id, kafka_partition, kafka_offset)"""
 
-_COLUMNS = """topic_id, kafka_partition AS partition, kafka_offset AS offset, kafka_time, stage, reason, reasons,
+_STATS = f"""
+SELECT stage, reason, source, count() AS rows, min(kafka_time) AS first_time, max(kafka_time) AS last_time,
+    countIf({_STATE} = 'waiting') AS waiting, countIf({_STATE} LIKE 'replay%') AS replayed,
+    countIf({_STATE} = 'discarded') AS discarded
+FROM quarantine FINAL {_ACTED}
+WHERE topic = {{topic:String}}
+GROUP BY stage, reason, source
+ORDER BY rows DESC, stage, reason, source"""  # noqa: S608  (a constant, no input)
+
+_COLUMNS = f"""topic_id, kafka_partition AS partition, kafka_offset AS offset, kafka_time, stage, reason, reasons,
     detail, event_id, report_id, grid_code, source, message_key, payload, payload_bytes,
-    toString(payload_sha256) AS sha256, quarantined_at"""
+    toString(payload_sha256) AS sha256, quarantined_at, {_STATE} AS state"""
 
 _LIST = f"""
-SELECT {_COLUMNS} FROM quarantine FINAL
+SELECT {_COLUMNS} FROM quarantine FINAL {_ACTED}
 WHERE topic = {{topic:String}} AND ({{reason:String}} = '' OR has(reasons, {{reason:String}}))
   AND ({{source:String}} = '' OR source = {{source:String}})
 ORDER BY kafka_time DESC, partition, offset DESC
 LIMIT {{limit:UInt32}}"""  # noqa: S608  (a constant, no input)
 
 _SHOW = f"""
-SELECT {_COLUMNS} FROM quarantine FINAL
+SELECT {_COLUMNS} FROM quarantine FINAL {_ACTED}
 WHERE topic = {{topic:String}} AND kafka_partition = {{partition:UInt16}} AND kafka_offset = {{offset:UInt64}}
 ORDER BY quarantined_at DESC"""  # noqa: S608  (a constant, no input)
 
@@ -44,6 +52,9 @@ class Group(NamedTuple):
     rows: int
     first_time: datetime
     last_time: datetime
+    waiting: int
+    replayed: int
+    discarded: int
 
 
 class Position(NamedTuple):
@@ -73,6 +84,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     payload_bytes: int
     sha256: str
     quarantined_at: datetime
+    state: str
 
 
 def parse_position(text: str) -> Position:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -12,18 +13,26 @@ from clickhouse_connect.driver.client import Client
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.output import AsJson, Column, emit, moment, number, table
+from infra.cli.output import SHANGHAI, AsJson, Column, emit, moment, number, table
 from infra.settings import settings
 from pipelines import quarantine
+from pipelines import replay as sending
 from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
 from pipelines.quarantine import Quarantined
+from pipelines.sources.publish import Publisher
 from schemas.reasons import reasons
 
-_HELP = """隔离区：被拒消息的统计、清单与内容。
+_HELP = """隔离区：被拒消息的统计、清单与内容（已脱敏），重放与放弃。
 
-Rejected messages: how many and why, which, and what one says (masked).
+Rejected messages: how many and why, which, what one says (masked); send them again or give them up.
 """
+_STATES = {
+    "waiting": "待处理 waiting",
+    "replaying": "重放未确认 replaying",
+    "replayed": "已重放 replayed",
+    "discarded": "已放弃 discarded",
+}
 _STAGES = {"decode": "解码 decode", "judge": "研判 judge"}
 
 
@@ -57,6 +66,9 @@ def _stats(groups: list[quarantine.Group], total: int) -> RenderableType:
         Column("原因", "reason"),
         Column("条数", "messages", right=True),
         Column("占比", "share", right=True),
+        Column("待处理", "waiting", right=True),
+        Column("已重放", "replayed", right=True),
+        Column("已放弃", "discarded", right=True),
         Column("来源", "sources"),
         Column("最近一条", "latest"),
     )
@@ -71,7 +83,8 @@ def _reason_row(stage: str, reason: str, groups: list[quarantine.Group], total: 
     rows = sum(group.rows for group in groups)
     sources = ", ".join(f"{group.source or '不详 unknown'} {group.rows}" for group in groups)
     latest = max(group.last_time for group in groups)
-    return (_STAGES.get(stage, stage), _titled(reason), rows, f"{rows / total:.1%}", sources, latest)
+    states = (sum(getattr(group, state) for group in groups) for state in ("waiting", "replayed", "discarded"))
+    return (_STAGES.get(stage, stage), _titled(reason), rows, f"{rows / total:.1%}", *states, sources, latest)
 
 
 def list_(
@@ -81,13 +94,17 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """最近被拒的消息。The messages rejected last, newest first."""
+    _require_known(reason)
+    with _client() as client:
+        found = quarantine.listed(client, settings().topic, reason, source, limit)
+    emit([_document(message) for message in found], as_json, lambda: _list(found))
+
+
+def _require_known(reason: str) -> None:
     if reason and reason not in reasons():
         near = "".join(get_close_matches(reason, reasons(), 1))
         hint = f"did you mean {near}?" if near else f"known are {', '.join(reasons())}"
         raise UserFault(f"there is no reason {reason!r}; {hint}")
-    with _client() as client:
-        found = quarantine.listed(client, settings().topic, reason, source, limit)
-    emit([_document(message) for message in found], as_json, lambda: _list(found))
 
 
 def _list(found: list[Quarantined]) -> RenderableType:
@@ -95,10 +112,11 @@ def _list(found: list[Quarantined]) -> RenderableType:
         Column("位置", "position"),
         Column("到达", "arrived"),
         Column("原因", "reason"),
+        Column("状态", "state"),
         Column("来源", "source"),
         Column("细节", "detail"),
     )
-    rows = ((_position(m), m.kafka_time, _titled(m.reason), m.source or "-", m.detail) for m in found)
+    rows = ((_position(m), m.kafka_time, _titled(m.reason), _STATES[m.state], m.source or "-", m.detail) for m in found)
     hint = "gridstream quarantine show 分区:偏移量 PARTITION:OFFSET"
     return Group(table("隔离区 quarantine", columns, rows), f"{number(len(found))} 条 messages · {hint}")
 
@@ -119,6 +137,7 @@ def _show(message: Quarantined) -> RenderableType:
         ("位置 position", f"{settings().topic} {_position(message)}"),
         ("到达 arrived", moment(message.kafka_time)),
         ("隔离 quarantined", moment(message.quarantined_at)),
+        ("状态 state", _STATES[message.state]),
         ("阶段 stage", _STAGES.get(message.stage, message.stage)),
         ("原因 reasons", "; ".join(map(_titled, message.reasons))),
         ("细节 detail", message.detail),
@@ -143,6 +162,72 @@ def _pretty(payload: str) -> str:
 
 def _document(message: Quarantined) -> dict[str, Any]:
     return {**msgspec.structs.asdict(message), **_names(message.reason)}
+
+
+Reason = Annotated[str, typer.Option(help="只此原因 only this reason (id)")]
+From = Annotated[str, typer.Option(help="只此来源 only this source")]
+Since = Annotated[datetime | None, typer.Option(help="此时起到达 arrived at or after (Asia/Shanghai)")]
+Until = Annotated[datetime | None, typer.Option(help="此时前到达 arrived before (Asia/Shanghai)")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="最多条数，先旧后新 most messages, oldest first")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="只看会做什么 only say what would be done")]
+
+
+def replay(
+    reason: Reason = "",
+    source: From = "",
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100_000,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """把待处理的消息（已脱敏）再送入 Kafka，每条只一次。Send waiting messages (masked) through Kafka again, once."""
+    chosen = _selection(reason, source, since, until, limit)
+    with _client() as client:
+        if dry_run:
+            outcome = sending.replay(client, None, chosen)
+        else:
+            with Publisher(settings().kafka_bootstrap, settings().topic) as publisher:
+                outcome = sending.replay(client, publisher, chosen)
+    _tell(outcome, "重放 replayed", dry_run, as_json)
+
+
+def discard(
+    reason: Reason = "",
+    source: From = "",
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100_000,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """放弃待处理的消息：只作记录，不删除。Give waiting messages up: recorded, nothing is deleted."""
+    with _client() as client:
+        outcome = sending.discard(client, _selection(reason, source, since, until, limit), dry_run)
+    _tell(outcome, "放弃 discarded", dry_run, as_json)
+
+
+def _selection(
+    reason: str, source: str, since: datetime | None, until: datetime | None, limit: int
+) -> sending.Selection:
+    _require_known(reason)
+    given = {"since": since, "until": until}
+    times = {name: at if at.tzinfo else at.replace(tzinfo=SHANGHAI) for name, at in given.items() if at}
+    return sending.Selection(settings().topic, reason, source, limit=limit, **times)
+
+
+def _tell(outcome: sending.Outcome, verb: str, dry_run: bool, as_json: bool) -> None:
+    skipped = [{"position": f"{s.position.partition}:{s.position.offset}", "why": s.why} for s in outcome.skipped]
+    document = {"dry_run": dry_run, "done": outcome.done, "reasons": outcome.reasons, "skipped": skipped}
+    why = Counter(s.why for s in outcome.skipped)
+    mood = "（试运行 dry run）" if dry_run else ""
+    lines = [f"{mood}{verb}: {number(outcome.done)} 条 messages"]
+    lines += [f"  {_titled(name)}: {number(rows)}" for name, rows in outcome.reasons.items()]
+    lines += [f"  跳过 skipped, {_UNFIT[name]}: {number(rows)}" for name, rows in why.items()]
+    emit(document, as_json, lambda: Group(*lines))
+
+
+_UNFIT = {"cut": "内容被截断 payload was cut", "not_json": "不是 JSON 对象 not a JSON object"}
 
 
 def _names(reason: str) -> dict[str, str]:
@@ -171,4 +256,6 @@ def register(app: typer.Typer) -> None:
     group.command()(stats)
     group.command("list")(list_)
     group.command()(show)
+    group.command()(replay)
+    group.command()(discard)
     app.add_typer(group, name="quarantine")

@@ -57,7 +57,7 @@ class Publisher:
         self._partitions = len(partitions(self.bootstrap, self.topic))
         self._producer = _producer(self.bootstrap, self.options)
 
-    def send(self, value: bytes | None, key: bytes) -> None:
+    def send(self, value: bytes | None, key: bytes, headers: list[tuple[str, bytes]] | None = None) -> None:
         """Hands a message over; it counts only once `flush` returned. `value` may be any bytes, or
         None for a tombstone.
 
@@ -66,7 +66,9 @@ class Publisher:
             UserFault: larger than the producer's limit.
         """
         try:
-            sent = self._producer.send(self.topic, value=value, key=key, partition=self._partition(key))
+            sent = self._producer.send(
+                self.topic, value=value, key=key, headers=headers, partition=self._partition(key)
+            )
         except MessageSizeTooLargeError as error:
             raise UserFault(f"消息过大 message larger than {self.options.max_request_bytes} bytes") from error
         except KafkaError as error:
