@@ -42,10 +42,10 @@ lint: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n 2 -rs tests/unit
 
 integration: install
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest -rs tests/integration
 
 faults: install
 	$(BIN)/pytest -s tests/faults

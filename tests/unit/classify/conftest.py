@@ -1,8 +1,5 @@
 """A model trained in the test run, small enough to reason about; the shipped one; the public data sets."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from pipelines.classify.corpus import Corpus, descriptions
@@ -31,12 +28,3 @@ def small(training: Training) -> Model:
 @pytest.fixture(scope="session")
 def shipped() -> Model:
     return load_model()
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
-    folder = Path(os.environ.get("GRIDSTREAM_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no public data sets at {folder}: set GRIDSTREAM_DATA")
-    return folder

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from infra.cli.output import to_json
+from infra.cli.output import console, to_json
 from infra.cli.settings import command, described
 from infra.settings import Settings
 
@@ -13,6 +13,7 @@ def test_all_settings_are_shown_and_no_secret_is(
     monkeypatch.setenv("GRIDSTREAM_HASH_KEY", "not-for-anybodys-eyes")
     monkeypatch.setenv("GRIDSTREAM_CHUNK_ROWS", "1024")
     monkeypatch.setenv("GRIDSTREAM_TOPICS", "x")
+    monkeypatch.setattr(console, "width", 240)  # names must not be broken over lines
     command(as_json=True)
     said = capsys.readouterr().out
     command()

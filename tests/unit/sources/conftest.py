@@ -1,6 +1,5 @@
 """Where the real data is, and the simulated days that several tests look at."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,15 +14,6 @@ from schemas import registry
 from schemas.event_types import event_types
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of public data sets; not part of the project."""
-    folder = Path(os.environ.get("GRIDSTREAM_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"real data not here: {folder}; set GRIDSTREAM_DATA")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,16 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with real public data; tests that need it are skipped, loudly, where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("GRIDSTREAM_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no public data sets at {folder}: set GRIDSTREAM_DATA")
+    return folder
