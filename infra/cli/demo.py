@@ -101,9 +101,10 @@ def _ready(now: Settings, steps: _Steps, rate: float, days: int) -> Findings:
         _backfill(now, days, steps.quiet)
     with steps.step("流作业装载积压  the stream loads what waits"):
         _drain(now, steps.quiet)
+    found = _settled(now, steps)  # before the live feed: it touches a month of days within seconds
     with steps.step(f"开始实时上报，每秒 {rate:g} 条  live reports begin, {rate:g} a second"):
         _start_simulator(now, rate)
-    return _settled(now, steps)
+    return found
 
 
 def _settled(now: Settings, steps: _Steps) -> Findings:

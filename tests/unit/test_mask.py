@@ -193,3 +193,9 @@ def test_a_long_run_takes_no_long_time() -> None:
     for run in ("a" * 65_536, "1" * 65_536, "a@" * 30_000, "138 " * 16_000, "张" * 65_536):
         mask(run)
     assert time.monotonic() - started < 5
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("0123456789 -.@浙B张女士电请我叫王五：姓名[]"), max_size=30))
+def test_masking_twice_changes_nothing(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
