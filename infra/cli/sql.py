@@ -31,7 +31,7 @@ def sql(
 ) -> None:
     """查询 ClickHouse（只读）。
 
-    Runs one read-only query on ClickHouse. The default user, analyst, sees reports, the published views and the registry.
+    Runs one read-only query. The default user, analyst, sees reports, the published views and the registry.
     """
     if as_json and csv:
         raise UserFault("--json and --csv exclude each other; give one")
