@@ -36,7 +36,7 @@ BOARD_TABLES = (*DIMENSIONS, *PUBLISHED)
 # Parts of tables: columns an analyst may see of a table that is otherwise closed.
 ANALYST_COLUMNS = {
     "quarantine": (
-        "topic, kafka_partition, kafka_offset, kafka_time, stage, reason, reasons, detail, grid_code, source, "
+        "topic, kafka_partition, kafka_offset, kafka_time, stage, reason, reasons, rules, detail, grid_code, source, "
         "payload_bytes, quarantined_at"
     ),
 }
