@@ -11,6 +11,7 @@ from infra.cli.output import AsJson, Column, emit, number, progress, table
 from infra.cli.waiting import WaitSeconds, wait_until_loaded
 from infra.settings import settings
 from pipelines.errors import UserFault
+from pipelines.sources.base import Finding
 from pipelines.sources.catalogue import SOURCES, open_source
 from pipelines.sources.ingest import Ingested, ingest
 from pipelines.sources.publish import Publisher
@@ -89,10 +90,19 @@ def _shown(done: Ingested, dry_run: bool, loaded: float | None) -> RenderableTyp
         columns = [Column("类别", "category"), Column("行数", "rows", True)]
         parts.append(table("未映射类别 Unmapped categories", columns, done.unmapped.most_common(20)))
     if done.findings:
-        columns = [Column("发现", "finding"), Column("次数", "count", True), Column("例", "examples")]
-        rows = [(f"{f.zh} {f.en}", number(f.count), "\n".join(f.examples[:3])) for f in done.findings]
+        columns = [
+            Column("发现", "finding"),
+            Column("次数", "count", True),
+            Column("列", "columns"),
+            Column("例", "examples"),
+        ]
+        rows = [(f"{f.zh} {f.en}", number(f.count), _parts(f), "\n".join(f.examples[:3])) for f in done.findings]
         parts.append(table("数据异常 Findings in the file", columns, rows))
     return Group(*parts)
+
+
+def _parts(finding: Finding) -> str:
+    return "\n".join(f"{column} {number(count)}" for column, count in finding.parts.items()) or "-"
 
 
 def _sources() -> RenderableType:

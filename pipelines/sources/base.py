@@ -30,13 +30,15 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something odd in a file that is no reason to refuse rows: how often, and up to ten examples."""
+    """Something odd in a file that is no reason to refuse rows: how often, and up to ten examples. `parts`: the count
+    by column, the largest first; empty where columns do not matter."""
 
     id: str
     zh: str
     en: str
     count: int
     examples: tuple[str, ...]
+    parts: dict[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -141,16 +143,23 @@ class Notes:
     titles: dict[str, tuple[str, str]]
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    parts: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, name: str, example: str) -> None:
+    def add(self, name: str, example: str, part: str = "") -> None:
+        """One more of `name`; `part`: the column it was seen in."""
         self.counts[name] += 1
+        if part:
+            self.parts.setdefault(name, Counter())[part] += 1
         kept = self.examples.setdefault(name, [])
         if len(kept) < 10:
             kept.append(example)
 
     def found(self) -> tuple[Finding, ...]:
         return tuple(
-            Finding(name, zh, en, self.counts[name], tuple(self.examples[name]))
+            Finding(name, zh, en, self.counts[name], tuple(self.examples[name]), self._parts(name))
             for name, (zh, en) in self.titles.items()
             if self.counts[name]
         )
+
+    def _parts(self, name: str) -> dict[str, int]:
+        return dict(self.parts.get(name, Counter()).most_common())

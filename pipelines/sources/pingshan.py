@@ -31,10 +31,11 @@ COLUMNS = (
 # The district's own app, the city's WeChat service, two hotlines, the government mailbox, the telephone.
 SOURCES = {"@坪山": "grid_app", "美丽深圳": "wechat", "12345": "hotline", "12319": "hotline",
            "政府信箱": "forum", "固话投诉": "hotline"}  # fmt: skip
-_NAMED = ("EVENT_TYPE", "MAIN_TYPE", "SUB_TYPE", "DISPOSE_UNIT", "EVENT_SRC")
+_NAMED = ("EVENT_TYPE", "MAIN_TYPE", "SUB_TYPE", "STREET", "COMMUNITY", "DISPOSE_UNIT", "EVENT_SRC")
 _MISSING = "-"
 _TITLES = {
-    "two_names": ("一个编号有两个名称", "Ids with two names"),
+    "sentinel": ("以 - 代替缺失值的单元格", "Cells that hold - for a missing value"),
+    "two_names": ("有两个及以上名称的编号", "Ids with two names or more"),
     "backward_time": ("时间早于上一行", "Rows earlier than the row before"),
     "unknown_area": ("社区缺失或不在名录", "Community missing or not in the registry"),
     "escaped_name": ("名称含 HTML 转义", "Names with HTML escapes, unescaped"),
@@ -106,16 +107,25 @@ class Pingshan:
 
     def _look(self, record: dict[str, str]) -> None:
         """Notes what is odd about a row, without judging it."""
+        for column, value in record.items():
+            if value == _MISSING:
+                self._notes.add("sentinel", f"REC_ID {record['REC_ID']}: {column}", column)
         for column in _NAMED:
-            name, known = record[f"{column}_NAME"], self._names[f"{column}_ID {record[f'{column}_ID']}"]
-            if name not in known and known:
-                self._notes.add("two_names", f"{column}_ID {record[f'{column}_ID']}: {sorted(known)[0]} / {name}")
-            known.add(name)
-            if "&#" in name:
-                self._notes.add("escaped_name", f"REC_ID {record['REC_ID']}: {name}")
+            self._look_at_name(record, f"{column}_ID", record[f"{column}_NAME"])
         if record["CREATE_TIME"] < self._before:
             self._notes.add("backward_time", f"REC_ID {record['REC_ID']}: {record['CREATE_TIME']} < {self._before}")
         self._before = record["CREATE_TIME"]
+
+    def _look_at_name(self, record: dict[str, str], column: str, name: str) -> None:
+        """An id counts once, with its second name; a missing name is none."""
+        if "&#" in name:
+            self._notes.add("escaped_name", f"REC_ID {record['REC_ID']}: {name}")
+        known = self._names[f"{column} {record[column]}"]
+        if name == _MISSING or name in known:
+            return
+        if len(known) == 1:
+            self._notes.add("two_names", f"{column} {record[column]}: {next(iter(known))} / {name}", column)
+        known.add(name)
 
 
 def _moment(written: str) -> datetime:
