@@ -1,4 +1,4 @@
-"""Bytes to columns: `decode` reads Kafka records as contract v1 messages.
+"""Bytes to columns: `decode` reads Kafka records as messages of the contract, each by its own version.
 
 Row by row with msgspec, because one malformed row must not cost its neighbours: pyarrow's own JSON
 reader is 1.7 times as fast per row but fails a whole block, and end to end the two measured equal
@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.rejects import Reject, rejects_table
-from schemas.contract.v1 import FIELDS, VERSION, Report, StrictReport
+from schemas.contract import CURRENT, VERSIONS
+from schemas.contract.v1 import FIELDS, Report, StrictReport
 
 # What a Kafka record is to us, whoever read it (Spark, a test, a replay).
 RECORD = pa.schema(
@@ -76,20 +77,16 @@ class Limits:
     max_bytes: int = 65_536
 
 
-class _Version(msgspec.Struct):
-    schema_version: Any = msgspec.UNSET
-
-
 _strict = msgspec.json.Decoder(StrictReport).decode
-_tolerant = msgspec.json.Decoder(Report).decode
-_version = msgspec.json.Decoder(_Version).decode
 _anything = msgspec.json.Decoder().decode
 _WRONG_TYPE = re.compile(r"^Expected `[^`]*`, got `")
 _VALUE = re.compile(r"'.*' - at", re.DOTALL)
 
 
 def decode(records: pa.Table, limits: Limits = Limits()) -> Decoded:  # noqa: B008 - frozen, never mutated
-    """Read `records` (schema `RECORD`) against contract v1. Never raises for what a message holds."""
+    """Read `records` (schema `RECORD`) against the contract. Never raises for what a message holds.
+
+    The quick way knows the current version without unknown fields; all else takes a second look."""
     reports: list[Report] = []
     extras: dict[int, str] = {}
     kept: list[int] = []
@@ -148,14 +145,16 @@ def _second_look(row: int, value: bytes | None, limits: Limits) -> Reject | tupl
 
 def _against_contract(row: int, value: bytes, document: dict[str, Any]) -> Reject | tuple[Report, str]:
     version = document.get("schema_version")
-    if isinstance(version, int) and not isinstance(version, bool) and version != VERSION:
+    numbered = isinstance(version, int) and not isinstance(version, bool)
+    contract = VERSIONS.get(version if numbered else CURRENT)
+    if contract is None:
         return Reject(row, "decode", ("unknown_version",), f"schema_version {version}", document)
     try:
-        report = _tolerant(value)
+        report, beyond = contract.stored(contract.decode(value))
     except msgspec.ValidationError as error:
         return Reject(row, "decode", (_reason(str(error)),), _VALUE.sub("- at", str(error)), document)
-    unknown = {name: item for name, item in document.items() if name not in FIELDS}
-    return report, msgspec.json.encode(unknown).decode()
+    beyond |= {name: item for name, item in document.items() if name not in contract.fields}
+    return report, msgspec.json.encode(beyond).decode() if beyond else ""
 
 
 def _reason(message: str) -> str:

@@ -1,5 +1,16 @@
-"""The message contract, one module per version; `CURRENT` is the version that producers write."""
+"""The message contract, one module per version; `CURRENT` is the version that producers write.
 
-from schemas.contract.v1 import VERSION as CURRENT
+What waits in quarantine as `unknown_version` can be replayed once its version is listed here.
+"""
 
-__all__ = ["CURRENT"]
+from collections.abc import Mapping
+
+from schemas.contract import v1
+from schemas.contract.version import Version
+
+VERSIONS: Mapping[int, Version] = {
+    v1.VERSION: v1.CONTRACT,
+}
+CURRENT = v1.VERSION
+
+__all__ = ["CURRENT", "VERSIONS", "Version"]

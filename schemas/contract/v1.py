@@ -1,15 +1,17 @@
 """The message contract, version 1: one whole snapshot of a report at one step of its life.
 
-The Struct is the only source of the contract: decoding checks against it, and
-`schemas/contract/report.v1.schema.json` is generated from it (`json_schema()`, a test compares).
+The Struct is the only source of the contract: decoding checks against it, and the published
+`schemas/contract/report.v1.schema.json` is generated from it (`schemas.contract.publish`, a test compares).
 Rules that need more than one field, the clock or the registry live in `pipelines/judge.py`.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
+
+from schemas.contract.version import Version
 
 VERSION = 1
 
@@ -75,6 +77,4 @@ class StrictReport(Report, forbid_unknown_fields=True, gc=False):
     """The same contract, refusing unknown fields: the fast path, since most messages carry none."""
 
 
-def json_schema() -> dict[str, Any]:
-    """The contract as JSON Schema (draft 2020-12), as published to producers."""
-    return msgspec.json.schema(Report)
+CONTRACT = Version(VERSION, Report, stored=lambda report: (report, {}))
