@@ -145,8 +145,8 @@ def _second_look(row: int, value: bytes | None, limits: Limits) -> Reject | tupl
 
 def _against_contract(row: int, value: bytes, document: dict[str, Any]) -> Reject | tuple[Report, str]:
     version = document.get("schema_version")
-    numbered = isinstance(version, int) and not isinstance(version, bool)
-    contract = VERSIONS.get(version if numbered else CURRENT)
+    number: int = version if isinstance(version, int) and not isinstance(version, bool) else CURRENT
+    contract = VERSIONS.get(number)
     if contract is None:
         return Reject(row, "decode", ("unknown_version",), f"schema_version {version}", document)
     try:
