@@ -1,0 +1,26 @@
+-- Messages that nothing was done about, oldest first, behind `after`: one page. What was rejected since the run began
+-- is left out, so that a run does not meet what it sent itself.
+SELECT q.topic_id AS topic_id, q.kafka_partition AS partition, q.kafka_offset AS offset,
+    toUnixTimestamp64Milli(q.kafka_time) AS millis, q.grid_code AS code, q.payload AS payload,
+    q.payload_bytes AS payload_bytes, q.reason AS reason, q.reasons AS reasons, q.rules AS rules, q.detail AS detail,
+    q.kafka_time AS kafka_time, origin.attempt AS attempts
+FROM quarantine AS q FINAL
+LEFT JOIN
+(
+    SELECT topic_id, sent_partition, sent_offset, max(attempt) AS attempt FROM quarantine_actions
+    WHERE action = 'replayed' GROUP BY topic_id, sent_partition, sent_offset
+) AS origin
+    ON origin.topic_id = q.topic_id
+    AND origin.sent_partition = q.kafka_partition AND origin.sent_offset = q.kafka_offset
+WHERE q.topic = {topic:String}
+  AND (q.topic_id, q.kafka_partition, q.kafka_offset) NOT IN
+    (SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_actions)
+  AND ({reason:String} = '' OR has(q.reasons, {reason:String}))
+  AND ({rule:String} = '' OR has(q.rules, {rule:String}))
+  AND ({source:String} = '' OR q.source = {source:String})
+  AND q.kafka_time >= {since:DateTime64(3)} AND q.kafka_time < {until:DateTime64(3)}
+  AND q.quarantined_at < fromUnixTimestamp64Milli({begun:Int64})
+  AND (toUnixTimestamp64Milli(q.kafka_time), q.topic_id, q.kafka_partition, q.kafka_offset)
+    > ({after_millis:Int64}, {after_topic_id:String}, {after_partition:Int32}, {after_offset:Int64})
+ORDER BY millis, topic_id, partition, offset
+LIMIT {limit:UInt64}
