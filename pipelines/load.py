@@ -14,7 +14,6 @@ Synchronous inserts only: async ones with a token have lost rows in released Cli
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +26,7 @@ from pipelines import ledger
 from pipelines.clickhouse import is_transient
 from pipelines.errors import TransientFault
 from pipelines.ledger import Phase, Range, Stream
+from pipelines.sql import packaged
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ _INSERT_SETTINGS = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
-_HEALS = ("heal_report_states.sql", "heal_report_handling.sql")
+_HEALS = ("sql/heal_report_states.sql", "sql/heal_report_handling.sql")
 
 
 class Rows(NamedTuple):
@@ -97,13 +97,13 @@ class Loader:
     def _missing(self, rows: Rows) -> pa.Table:
         """The rows that an earlier try did not leave in `events`."""
         scope = self._scope(rows.offsets)
-        present: pa.Table = self._try(lambda: self.client.query_arrow(_query("present_offsets.sql"), scope))
+        present: pa.Table = self._try(lambda: self.client.query_arrow(packaged("sql/present_offsets.sql"), scope))
         there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
         return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
 
     def _heal(self, offsets: Range) -> None:
         """Derive again what the views may have missed when the server died between two parts."""
-        for query in map(_query, _HEALS):
+        for query in map(packaged, _HEALS):
             self._try(functools.partial(self.client.command, query, self._scope(offsets)))
 
     def _scope(self, offsets: Range) -> dict[str, Any]:
@@ -116,11 +116,6 @@ class Loader:
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )(work)
-
-
-@functools.cache
-def _query(name: str) -> str:
-    return files("pipelines").joinpath("sql", name).read_text("utf-8")
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
-from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 
 from pipelines import kafka
 from pipelines.errors import TransientFault
+from pipelines.sql import packaged
 
 _POLL_MS = 3000
 
@@ -52,14 +51,9 @@ class LedgerFigures:
         return self.hour_quarantined / self.hour_rows if self.hour_rows else None
 
 
-@cache
-def _sql(name: str) -> str:
-    return files("pipelines").joinpath("sql", f"{name}.sql").read_text("utf-8")
-
-
 def ledger_figures(client: Client, topic_id: str) -> LedgerFigures | None:
     """The ledger's figures, or None when nothing was loaded yet."""
-    result = client.query(_sql("ledger_figures"), {"topic_id": topic_id})
+    result = client.query(packaged("sql/ledger_figures.sql"), {"topic_id": topic_id})
     row = dict(zip(result.column_names, result.result_rows[0], strict=True))
     loaded = row["good"] + row["quarantined"] + row["duplicates"]
     return LedgerFigures(**row) if loaded else None
@@ -67,7 +61,7 @@ def ledger_figures(client: Client, topic_id: str) -> LedgerFigures | None:
 
 def high_water(client: Client, topic_id: str) -> dict[int, int]:
     """The last loaded offset, by partition; partitions never loaded are absent."""
-    rows = client.query(_sql("high_water"), {"topic_id": topic_id}).result_rows
+    rows = client.query(packaged("sql/high_water.sql"), {"topic_id": topic_id}).result_rows
     return {int(partition): int(last) for partition, last in rows}
 
 
@@ -132,11 +126,11 @@ def wait_until_loaded(
 
 def quality(client: Client, city: str) -> dict[str, int]:
     """Counts over a city's reports: who decided the type, how many are handled, on time, reopened."""
-    result = client.query(_sql("quality_summary"), {"city": city})
+    result = client.query(packaged("sql/quality_summary.sql"), {"city": city})
     return dict(zip(result.column_names, map(int, result.result_rows[0]), strict=True))
 
 
 def days_present(client: Client, city: str, first: date, last: date) -> set[date]:
     """The days from `first` to `last` for which the city has reports."""
     scope = {"city": city, "first": first, "last": last}
-    return {row[0] for row in client.query(_sql("days_present"), scope).result_rows}
+    return {row[0] for row in client.query(packaged("sql/days_present.sql"), scope).result_rows}

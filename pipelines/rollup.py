@@ -1,13 +1,12 @@
 """The daily rollup: which days are stale, how one is built, and whether a stored one still holds."""
 
-import functools
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
 
 # Seconds after a push into a day before a build of it is trusted; far above what one insert takes.
@@ -55,7 +54,7 @@ class Difference:
 
 def stale_days(client: Client, settle: float = SETTLE) -> list[date]:
     """Days that were touched since their last build, oldest first."""
-    return [day for (day,) in client.query(sql("sql/stale_days.sql"), {"settle": settle}).result_rows]
+    return [day for (day,) in client.query(packaged("sql/stale_days.sql"), {"settle": settle}).result_rows]
 
 
 def build_day(client: Client, day: date, run_id: str) -> DayBuild:
@@ -66,7 +65,7 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
     try:
         with Swap(client, "rollup_daily", day) as build:
             seen, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
-            rows = build.fill(sql("rollup.sql"), {"day": day})
+            rows = build.fill(packaged("rollup.sql"), {"day": day})
             build.commit()
     except Superseded:
         return DayBuild(day, superseded=True)
@@ -78,16 +77,10 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
 
 def recompute_differences(client: Client, day: date) -> list[Difference]:
     """Cells in which the stored rollup of `day` is not its recomputation from `reports`; reads only."""
-    query = sql("sql/rollup_differences.sql").replace("$recomputed", sql("rollup.sql"))
+    query = packaged("sql/rollup_differences.sql").replace("$recomputed", packaged("rollup.sql"))
     rows = client.query(query, {"day": day}).result_rows
     return [Difference(day, city, grid, kind, _named(old), _named(new)) for city, grid, kind, old, new in rows]
 
 
 def _named(side: list[tuple[Any, ...]]) -> dict[str, Any] | None:
     return dict(zip(FIGURES, side[0], strict=True)) if side else None
-
-
-@functools.cache
-def sql(name: str) -> str:
-    """A .sql file of this package, by its path inside it."""
-    return files("pipelines").joinpath(name).read_text("utf-8")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -34,6 +33,7 @@ from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import Disorder, now_ms
 from pipelines.sources.simulator.run import blocks, send
+from pipelines.sql import packaged
 
 CITY = "330200"
 WRITERS: tuple[User, ...] = ("loader", "engineer")
@@ -69,8 +69,7 @@ class _Place:
         observe.wait_until_loaded(self.client, now.kafka_bootstrap, now.topic, timeout, progress)
 
     def figures(self, name: str, **parameters: Any) -> dict[str, Any]:
-        query = files("pipelines").joinpath("sql", f"{name}.sql").read_text("utf-8")
-        result = self.client.query(query, parameters)
+        result = self.client.query(packaged(f"sql/{name}.sql"), parameters)
         return dict(zip(result.column_names, result.result_rows[0], strict=True))
 
 

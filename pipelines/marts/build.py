@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.catalog import Mart, Period
-from pipelines.rollup import sql
+from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -86,7 +86,7 @@ def _stored_as_of(client: Client, period: Period) -> datetime:
 
 
 def _select(mart: Mart) -> str:
-    return sql(f"marts/{mart.name}.sql")
+    return packaged(f"marts/{mart.name}.sql")
 
 
 def _parameters(period: Period, as_of: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.catalog import Kind
-from pipelines.rollup import sql
+from pipelines.sql import packaged
 
 Level = Literal["county", "town", "grid"]
 Order = Literal["count", "on_time", "per_1000"]
@@ -98,5 +98,5 @@ class Reader:
         return [RisingType(**row) for row in self._rows("read_rising", "rising_types", scope)]
 
     def _rows(self, query: str, view: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
-        text = sql(f"sql/{query}.sql").replace("$view", f"published_{view}" if self.published else view)
+        text = packaged(f"sql/{query}.sql").replace("$view", f"published_{view}" if self.published else view)
         return list(self.client.query(text, scope, query_tz="Asia/Shanghai").named_results())

@@ -23,7 +23,8 @@ from pipelines.errors import UserFault
 from pipelines.marts.build import SHANGHAI
 from pipelines.marts.read import Reader
 from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
-from pipelines.rollup import build_day, recompute_differences, sql
+from pipelines.rollup import build_day, recompute_differences
+from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
@@ -125,7 +126,7 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
 def test_a_suspended_build_that_wakes_up_changes_nothing(stack: Stack) -> None:
     _insert(stack.loader, 10)
     with pytest.raises(Superseded), Swap(stack.loader, "rollup_daily", DAY) as suspended:
-        suspended.fill(sql("rollup.sql"), {"day": DAY})
+        suspended.fill(packaged("rollup.sql"), {"day": DAY})
         _insert(stack.loader, 25)
         build_day(stack.loader, DAY, "later")
         suspended.commit()

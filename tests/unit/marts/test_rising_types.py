@@ -10,7 +10,7 @@ from marts_facts import CITY, insert, message
 
 from pipelines.marts.build import build_mart, mart_differences, now
 from pipelines.marts.catalog import RISING_TYPES, period_of
-from pipelines.rollup import sql
+from pipelines.sql import packaged
 
 DAY = date(2026, 3, 31)
 COUNTY, ELSEWHERE = CITY[:4] + "01", CITY[:4] + "02"
@@ -172,7 +172,7 @@ def test_counts_are_the_reports_behind_them(client: Client, daily: Sequence[int]
     build_mart(client, RISING_TYPES, PERIOD, "run", now())
     row = _rows(client)[201]
     scope = {"day": DAY, "event_type": 201, "area": COUNTY} | {n: row[n] for n in ("recent_days", "base_days")}
-    parts = [report["part"] for report in client.query(sql("marts/drill/rising_types.sql"), scope).named_results()]
+    parts = [report["part"] for report in client.query(packaged("marts/drill/rising_types.sql"), scope).named_results()]
     assert (parts.count("recent"), parts.count("base")) == (row["recent"], row["base"])
     assert row["base"] > 0
 
