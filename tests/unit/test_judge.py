@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.decode import decode
 from pipelines.geo import gcj02_shift, to_wgs84
-from pipelines.judge import RULES, Context, GridIndex, GridRow, judge
+from pipelines.judge import REFUSALS, Context, GridIndex, GridRow, judge
 from schemas.reasons import reasons
 from tests.unit.messages import message, records
 
@@ -60,7 +60,7 @@ def test_each_rule_alone(changes: dict[str, Any], reason: str) -> None:
 
 
 def test_every_rule_is_a_known_reason_of_this_stage() -> None:
-    assert set(RULES) == {name for name, reason in reasons().items() if reason.stage == "judge"}
+    assert set(REFUSALS.rules) == {name for name, reason in reasons().items() if reason.stage == "judge"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Quality: the suites of `schemas/expectations` at work, in the stream and on the tables."""
