@@ -29,8 +29,8 @@ DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "grid_direc
 PUBLISHED = ("published_*", "rollup_builds", "mart_builds")  # counts below 5 are suppressed in these views
 
 # Tables and views a reader may see whole. Never: events (reporter hashes), quarantine (payloads), the
-# rollup, the marts and their plain views (counts below 5).
-ANALYST_TABLES = (*DIMENSIONS, *PUBLISHED, "reports", "ledger")
+# rollup, the marts and their plain views (counts below 5). `review_queue` shows masked texts, as `reports` does.
+ANALYST_TABLES = (*DIMENSIONS, *PUBLISHED, "reports", "review_queue", "ledger")
 BOARD_TABLES = (*DIMENSIONS, *PUBLISHED)
 
 # Parts of tables: columns an analyst may see of a table that is otherwise closed.

@@ -12,8 +12,10 @@
 -- A z above 2 happens by chance about once in 40, and 33 types are looked at: read it with the ratio.
 --
 -- A city is observed from its first day, of the 35 that end with `day`, that has at least a tenth of
--- the reports of the busiest of them: a few stray reports dated weeks ago are no history. With N
--- observed days:
+-- the reports of the usual one: a few stray reports dated weeks ago are no history. The usual day is
+-- the one on which the median report fell (days ordered by size): unlike the median day it does not
+-- heed strays, however many days they lie on; unlike the busiest day it does not heed one spike,
+-- unless that has more reports than all other days together. With N observed days:
 --   N >= 14  7 days against up to 4 whole weeks, so weekdays weigh the same on both sides;
 --   N < 14   half of the days, 1 to 3, against the rest. Those are no whole weeks: weekdays weigh
 --            unequally, and a type of working days may seem to rise after a weekend;
@@ -38,8 +40,8 @@ WITH
             city_code, max(days_ago) + 1 AS observed,
             toUInt8(if(observed >= 14, 7, greatest(1, least(3, intDiv(observed, 2))))) AS recent_days,
             toUInt8(if(observed >= 14, 7 * least(4, intDiv(observed - 7, 7)), observed - recent_days)) AS base_days
-        FROM (SELECT *, max(reported) OVER (PARTITION BY city_code) AS busiest FROM days)
-        WHERE 10 * reported >= busiest
+        FROM (SELECT *, quantileExactWeighted(0.5)(reported, reported) OVER (PARTITION BY city_code) AS usual FROM days)
+        WHERE 10 * reported >= usual
         GROUP BY city_code
     ),
     levels AS

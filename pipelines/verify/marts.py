@@ -50,10 +50,17 @@ SELECT city_code, 1 + {first:Date} - min(day) AS known,
        multiIf(known >= 35, 28, known >= 14, known - 7 - known % 7, known - short) AS long
 FROM
 (
-    SELECT city_code, day, sum(reported) AS n, max(n) OVER (PARTITION BY city_code) AS most
-    FROM rollup_daily WHERE day BETWEEN {first:Date} - 34 AND {first:Date} GROUP BY city_code, day
+    SELECT city_code, arraySort(one -> one.1, groupArray((n, day))) AS days,
+           arrayCumSum(days.1) AS up_to, arrayFirst((n, sum) -> 2 * sum >= up_to[-1], days.1, up_to) AS usual
+    FROM
+    (
+        SELECT city_code, day, sum(reported) AS n
+        FROM rollup_daily WHERE day BETWEEN {first:Date} - 34 AND {first:Date} GROUP BY city_code, day
+    )
+    GROUP BY city_code
 )
-WHERE n >= most / 10
+ARRAY JOIN days.1 AS n, days.2 AS day
+WHERE n >= usual / 10
 GROUP BY city_code"""
 
 _MARTS = {
