@@ -12,9 +12,10 @@ Synchronous inserts only: async ones with a token have lost rows in released Cli
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -44,7 +45,8 @@ _HEALS = ("sql/heal_report_states.sql", "sql/heal_report_handling.sql")
 
 class Rows(NamedTuple):
     """One range, ready to insert: `events` and `quarantine` rows in their tables' columns, and the
-    number of resends dropped because their event_id stood earlier in the range."""
+    number of resends dropped because their event_id stood earlier in the range. `warned`: how many of
+    the events have warnings; `masked`: how many pieces of personal data of each kind were masked."""
 
     offsets: Range
     events: pa.Table
@@ -52,6 +54,8 @@ class Rows(NamedTuple):
     duplicates: int
     first_time: Any
     last_time: Any
+    warned: int = 0
+    masked: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Loader:
             self._heal(rows.offsets)
         self._insert("quarantine", rows.quarantine, rows.offsets)
         figures |= {"good": good, "quarantined": rows.quarantine.num_rows, "duplicates": rows.duplicates}
-        figures["seconds"] = monotonic() - started
+        figures |= {"warned": rows.warned, "masked": dict(rows.masked), "seconds": monotonic() - started}
         self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.AFTER, **figures))
 
     def _insert(self, table: str, rows: pa.Table, offsets: Range) -> None:

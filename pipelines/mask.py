@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -23,6 +23,8 @@ from pipelines.errors import UserFault
 from pipelines.personal_data import Pattern
 
 Hasher = Callable[[str | None], str]
+_Counts: TypeAlias = Counter[str] | None
+_Change: TypeAlias = Callable[[str, _Counts], str]
 
 # Full-width digits, letters and @ read like ASCII ones, and are masked like them; punctuation stays.
 _WIDE = "０-９Ａ-Ｚａ-ｚ＠．＋－"
@@ -69,12 +71,12 @@ class Masker:
 
     def column(self, texts: pa.ChunkedArray | pa.Array, counts: Counter[str] | None = None) -> pa.Array:
         """`mask` on each non-null value of a string column of any length."""
-        return self._column(texts, lambda text: self.mask(text, counts), _CANDIDATE, counts is not None)
+        return self._column(texts, self.mask, _CANDIDATE, counts)
 
     def json_column(self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
         """`document` on each value of a column of JSON objects, which stay JSON; '' stays ''."""
         return self._column(
-            texts, lambda text: self.json(text, hasher, counts), f"{_CANDIDATE}|{_NAME_FIELD}", counts is not None
+            texts, lambda text, found: self.json(text, hasher, found), f"{_CANDIDATE}|{_NAME_FIELD}", counts
         )
 
     def json(self, text: str, hasher: Hasher, counts: Counter[str] | None = None) -> str:
@@ -108,19 +110,30 @@ class Masker:
             return "[姓名]"
         return self.document(item, hasher, counts)
 
-    def _column(
-        self, texts: pa.ChunkedArray | pa.Array, change: Callable[[str], str], quick: str, counting: bool
-    ) -> pa.Array:
+    def _column(self, texts: pa.ChunkedArray | pa.Array, change: _Change, quick: str, counts: _Counts) -> pa.Array:
         column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         looked = pc.match_substring_regex(column, quick) if not self.extras else pc.is_valid(column)
         candidates = pc.indices_nonzero(pc.fill_null(looked, False))
         if not len(candidates):
             return column
         looked_at = column.take(candidates).to_pylist()
-        once = {} if counting else {text: change(text) for text in set(looked_at)}  # a report's every step repeats it
-        masked = pa.array([change(text) if counting else once[text] for text in looked_at], column.type)
+        once = _each_once(looked_at, change, counts)
+        masked = pa.array([once[text] for text in looked_at], column.type)
         chosen = pc.is_in(pa.array(range(len(column)), pa.uint64()), candidates)
         return pc.replace_with_mask(column, chosen, masked)
+
+
+def _each_once(texts: list[str], change: _Change, counts: _Counts) -> dict[str, str]:
+    """Every distinct text changed; a report's every step repeats it. `counts` gains what each occurrence held."""
+    if counts is None:
+        return {text: change(text, None) for text in set(texts)}
+    changed: dict[str, str] = {}
+    for text, times in Counter(texts).items():
+        found: Counter[str] = Counter()
+        changed[text] = change(text, found)
+        for kind, number in found.items():
+            counts[kind] += number * times
+    return changed
 
 
 def _folded(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -64,13 +65,19 @@ class Identity(NamedTuple):
 
 
 def quarantine_row(
-    key: bytes | None, value: bytes | None, hasher: Callable[[str | None], str], masks: Masker | None = None
+    key: bytes | None,
+    value: bytes | None,
+    hasher: Callable[[str | None], str],
+    masks: Masker | None = None,
+    counts: Counter[str] | None = None,
 ) -> dict[str, Any]:
-    """The columns of `quarantine` that come from the bytes: masked, cut, and hashed unmasked."""
+    """The columns of `quarantine` that come from the bytes: masked, cut, and hashed unmasked.
+
+    `counts` gains how much of each kind was masked in the payload."""
     masks = masks or masker()
     raw = value or b""
     document = _read(raw)
-    payload = _masked_payload(raw, document, hasher, masks)
+    payload = _masked_payload(raw, document, hasher, masks, counts)
     who = _identity(document)
     return {
         **who._asdict(),
@@ -90,11 +97,13 @@ def _read(raw: bytes) -> Any:
         return None
 
 
-def _masked_payload(raw: bytes, document: Any, hasher: Callable[[str | None], str], masks: Masker) -> str:
+def _masked_payload(
+    raw: bytes, document: Any, hasher: Callable[[str | None], str], masks: Masker, counts: Counter[str] | None
+) -> str:
     if document is not None:
-        return msgspec.json.encode(masks.document(document, hasher)).decode()
+        return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
-    return masks.mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text))
+    return masks.mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text), counts)
 
 
 def _identity(document: Any) -> Identity:

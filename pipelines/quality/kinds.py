@@ -72,6 +72,16 @@ class InSet(OneColumn, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return pc.and_(pc.is_valid(column), pc.invert(inside))
 
 
+class NotInSet(OneColumn, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """No value is one of `value_set`."""
+
+    value_set: tuple[Value, ...]
+
+    def _broken(self, of: Columns) -> pa.Array:
+        column = of[self.column]
+        return pc.is_in(column, pa.array(self.value_set, column.type))
+
+
 class Between(OneColumn, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every value lies within the bounds, of which one may be missing; `strict` ones are outside."""
 
@@ -117,6 +127,7 @@ KINDS: Mapping[str, type[Kind]] = {
     "expect_column_values_to_be_null": Null,
     "expect_column_values_to_not_be_null": NotNull,
     "expect_column_values_to_be_in_set": InSet,
+    "expect_column_values_to_not_be_in_set": NotInSet,
     "expect_column_values_to_be_between": Between,
     "expect_column_pair_values_a_to_be_greater_than_b": Greater,
 }

@@ -1,6 +1,7 @@
-"""One chunk of records to rows of `events` and `quarantine`: decode, judge, drop resends, classify. Pure."""
+"""One chunk of records to rows of `events` and `quarantine`: decode, judge, drop resends, classify, warn. Pure."""
 
 import functools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 
 from pipelines.classify import Model, decide
 from pipelines.decode import Limits, decode
-from pipelines.judge import Context, judge
+from pipelines.judge import Context, judge, warnings
 from pipelines.ledger import Range, Stream
 from pipelines.load import Rows
 from pipelines.mask import masker, reporter_hasher
+from pipelines.outline import metres_outside
 from pipelines.rejects import quarantine_row
 from schemas.event_types import event_types
 
@@ -55,13 +57,17 @@ def prepare(records: pa.Table, offsets: Range, plan: Preparation) -> Rows:
     judged = judge(decoded.good, plan.context)
     first_of_each = _without_resends(judged.good)
     times = pc.min_max(records["timestamp"]).as_py()
+    masked: Counter[str] = Counter()
+    events = _events(first_of_each, plan, masked)
     return Rows(
         offsets=offsets,
-        events=_events(first_of_each, plan),
-        quarantine=_quarantine(pa.concat_tables([decoded.rejects, judged.rejects]), plan),
+        events=events,
+        quarantine=_quarantine(pa.concat_tables([decoded.rejects, judged.rejects]), plan, masked),
         duplicates=judged.good.num_rows - first_of_each.num_rows,
         first_time=times["min"],
         last_time=times["max"],
+        warned=pc.sum(pc.greater(pc.list_value_length(events["warnings"]), 0)).as_py() or 0,
+        masked=masked,
     )
 
 
@@ -73,18 +79,22 @@ def _without_resends(good: pa.Table) -> pa.Table:
     return good if len(first) == good.num_rows else good.take(pa.array(np.sort(first)))
 
 
-def _events(good: pa.Table, plan: Preparation) -> pa.Table:
+def _events(good: pa.Table, plan: Preparation, masked: Counter[str]) -> pa.Table:
+    """`masked` gains how much of each kind of personal data was masked."""
     hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
-    text = masks.column(good["text"])
+    text = masks.column(good["text"], masked)
     columns: dict[str, Any] = {name: good[name] for name in AS_THEY_ARE}
     columns |= {
         "text": text,
-        "source_type": masks.column(pc.fill_null(good["source_type"], "")),
-        "handler": masks.column(pc.fill_null(good["handler"], "")),
+        "source_type": masks.column(pc.fill_null(good["source_type"], ""), masked),
+        "handler": masks.column(pc.fill_null(good["handler"], ""), masked),
         "reporter_hash": pa.array([hasher(who) for who in good["reporter"].to_pylist()], pa.string()),
-        "extra": masks.json_column(good["extra"], hasher),
+        "extra": masks.json_column(good["extra"], hasher, masked),
+        "outside_m": metres_outside(good["county_code"], good["lon"], good["lat"]),
+        "suspect": pa.repeat(pa.scalar(0, pa.float32()), good.num_rows),
     }
-    return pa.table(columns | _decided(good, text, plan.model) | _position(good, plan.stream))
+    events = pa.table(columns | _decided(good, text, plan.model) | _position(good, plan.stream))
+    return events.append_column("warnings", warnings(events, plan.context))
 
 
 def _decided(good: pa.Table, text: pa.Array, model: Model) -> dict[str, Any]:
@@ -122,11 +132,11 @@ def _position(rows: pa.Table, stream: Stream) -> dict[str, Any]:
     }
 
 
-def _quarantine(rejects: pa.Table, plan: Preparation) -> pa.Table:
+def _quarantine(rejects: pa.Table, plan: Preparation, masked: Counter[str]) -> pa.Table:
     hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
     pairs = zip(rejects["key"].to_pylist(), rejects["value"].to_pylist(), strict=True)
     from_bytes = pa.Table.from_pylist(
-        [quarantine_row(key, value, hasher, masks) for key, value in pairs], QUARANTINE_FROM_BYTES
+        [quarantine_row(key, value, hasher, masks, masked) for key, value in pairs], QUARANTINE_FROM_BYTES
     )
     columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
     columns |= dict(zip(from_bytes.column_names, from_bytes.columns, strict=True))

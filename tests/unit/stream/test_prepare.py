@@ -34,10 +34,13 @@ def prepared(plan: Preparation, *values: Any) -> Rows:
 
 
 def _columns(table: str) -> set[str]:
-    sql = next(m.sql for m in migrations() if m.name == "events")
+    """Of the table as it was made, and those added since."""
+    sql = "".join(migration.sql for migration in migrations())
     body = re.search(rf"TABLE IF NOT EXISTS {table}\n\((.*?)\n\)", sql, re.DOTALL)
     assert body
-    return {line.split()[0] for line in body[1].splitlines() if line.strip()}
+    made = {line.split()[0] for line in body[1].splitlines() if line.strip()}
+    added = re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS\s+(\w+) (?!\S+ ALIAS)", sql)
+    return made | set(added)
 
 
 def test_the_columns_are_the_tables(plan: Preparation) -> None:
@@ -83,6 +86,36 @@ def test_personal_data_goes_nowhere(plan: Preparation) -> None:
     assert secret not in stored
     assert "张三" not in stored
     assert len(rows.events["reporter_hash"][0].as_py()) == 32
+
+
+def test_warnings_are_kept_with_the_event(plan: Preparation) -> None:
+    at_once = message(event_id="1" + message()["event_id"][1:], status="closed", text="123", handler="甲科")
+    rows = prepared(plan, message(), at_once, b"{")
+    warned = ["handled_at_once", "text_too_short", "text_without_words"]
+    assert rows.events["warnings"].to_pylist() == [[], warned]
+    assert rows.warned == 1
+    assert rows.quarantine.num_rows == 1
+
+
+def test_text_is_judged_as_it_is_stored(plan: Preparation) -> None:
+    """A number alone becomes 「[手机号]」, and so the tables say the same as the stream."""
+    assert prepared(plan, message(text="13812345678")).events["warnings"].to_pylist() == [[]]
+
+
+def test_how_far_outside_the_county(plan: Preparation) -> None:
+    inside = {"location": {"lon": 121.55, "lat": 29.87, "crs": "wgs84"}}
+    outside = {"location": {"lon": 121.55, "lat": 31.0, "crs": "wgs84"}, "event_id": "1" + message()["event_id"][1:]}
+    events = prepared(plan, message(**inside), message(**outside)).events
+    assert events["outside_m"][0].as_py() is None
+    assert 90_000 < events["outside_m"][1].as_py() < 130_000
+    assert events["warnings"].to_pylist() == [[], ["outside_county"]]
+
+
+def test_what_was_masked_is_counted_by_kind(plan: Preparation) -> None:
+    secret = "请回电13812345678"
+    again = message(text=secret, event_id="1" + message()["event_id"][1:], note="a@b.cn")
+    rows = prepared(plan, message(text=secret), again, message(text=secret, severity=9))
+    assert rows.masked == {"手机号": 3, "邮箱": 1}
 
 
 def test_only_rejects_and_only_good(plan: Preparation) -> None:
