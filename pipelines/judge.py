@@ -5,6 +5,9 @@ are kept, and the first one in the file's order is the reason. `judge` refuses r
 them; accepted rows gain where and when they belong: county, town, city and the local day. `warnings` looks at events
 as they are stored (text masked, location in WGS-84, type decided), so that the tables can be held to the same rules.
 Pure: Arrow in, Arrow out.
+
+Cost (`python -m tests.bench.judging`, 200,000 messages, one core, one run): 7.46 µs a message to decode, 0.76 to judge
+and place, 0.17 to warn: 11.2 % less throughput than decoding alone, 12.4 % with the outlines of counties.
 """
 
 from datetime import UTC, datetime
@@ -37,8 +40,8 @@ WARNINGS = row_checks("warn", WARNED_ON)
 
 
 class Judged(NamedTuple):
-    """`good`: the accepted rows with `day`, `city_code`, `county_code`, `town_code` added and the
-    location in WGS-84; `rejects`: rows of `pipelines.rejects.REJECTS`."""
+    """`good`: the accepted rows without the record's bytes, with `day`, `city_code`, `county_code`, `town_code` added
+    and the location in WGS-84; `rejects`: rows of `pipelines.rejects.REJECTS`."""
 
     good: pa.Table
     rejects: pa.Table
@@ -52,7 +55,8 @@ def judge(decoded: pa.Table, context: Context) -> Judged:
     at = np.flatnonzero(refused)
     rejects = [_reject(int(row), found) for row, found in zip(at, ids(REFUSALS, broken, at), strict=True)]
     kept = np.flatnonzero(~refused)
-    good = decoded if len(kept) == decoded.num_rows else decoded.take(pa.array(kept))
+    read = decoded.drop_columns(["key", "value"])  # the bytes are by far the widest, and nobody asks for them again
+    good = read if len(kept) == read.num_rows else read.take(pa.array(kept))
     return Judged(_located(_placed(good, columns, kept)), rejects_table(decoded, rejects))
 
 

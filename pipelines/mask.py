@@ -128,11 +128,13 @@ def _each_once(texts: list[str], change: _Change, counts: _Counts) -> dict[str, 
     if counts is None:
         return {text: change(text, None) for text in set(texts)}
     changed: dict[str, str] = {}
+    found: Counter[str] = Counter()
     for text, times in Counter(texts).items():
-        found: Counter[str] = Counter()
         changed[text] = change(text, found)
-        for kind, number in found.items():
-            counts[kind] += number * times
+        if found:
+            for kind, number in found.items():
+                counts[kind] += number * times
+            found.clear()
     return changed
 
 

@@ -1,0 +1,80 @@
+"""What judging costs: `python -m tests.bench.judging [messages]`.
+
+One run on simulated messages of Ningbo, in chunks as the stream cuts them: reading alone, then reading and judging by
+all rules, then all that the stream does before the insert. The best of three passes; the ratios are what counts, since
+the machine's speed changes from run to run.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.classify import load_model
+from pipelines.decode import Limits, decode, record_table
+from pipelines.judge import Context, GridIndex, GridRow, judge, warnings
+from pipelines.ledger import Stream
+from pipelines.outline import metres_outside
+from pipelines.sources.simulator.backfill import Backfill
+from pipelines.sources.simulator.model import city_model
+from pipelines.sources.simulator.plan import midnight_ms
+from pipelines.stream.chunks import offsets_of
+from pipelines.stream.prepare import Preparation, prepare
+from schemas.event_types import event_types
+from schemas.registry import cities, grids
+
+CITY, CHUNK, PASSES = "330200", 50_000, 3
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 14)
+
+
+def records(count: int) -> list[pa.Table]:
+    """The first `count` simulated messages, in chunks."""
+    model = city_model(CITY)
+    plan = Backfill(model, FIRST, LAST, midnight_ms(date.fromordinal(LAST.toordinal() + 1), model.timezone))
+    now = int(time.time() * 1000)
+    sent = islice(plan.messages(), count)
+    whole = record_table((b"k", one.value, 0, offset, now) for offset, one in enumerate(sent))
+    return [whole.slice(first, CHUNK) for first in range(0, whole.num_rows, CHUNK)]
+
+
+def context() -> Context:
+    timezone = {city.code: city.timezone for city in cities()}
+    rows = (
+        GridRow(g.grid_code, g.town_code, g.county_code, g.city_code, timezone[g.city_code], g.valid_from, g.valid_to)
+        for g in grids()
+    )
+    return Context(GridIndex.of(rows), frozenset(kind.code for kind in event_types()), datetime.now(UTC))
+
+
+def best(work: Callable[[pa.Table], Any], chunks: list[Any]) -> tuple[float, list[Any]]:
+    """Seconds of the fastest pass over all chunks, and what it made of them."""
+    seconds, made = [], []
+    for _ in range(PASSES):
+        started = time.perf_counter()
+        made = [work(chunk) for chunk in chunks]
+        seconds.append(time.perf_counter() - started)
+    return min(seconds), made
+
+
+def main(count: int) -> None:
+    chunks, now = records(count), context()
+    plan = Preparation(Stream("t", "id", 1, 1), Limits(), now, load_model(None), b"k" * 16)
+    whole, rows = best(lambda chunk: prepare(chunk, offsets_of(chunk), plan), chunks)
+    reading, decoded = best(decode, chunks)
+    judging, _ = best(lambda one: judge(one.good, now), decoded)
+    warning, _ = best(lambda one: warnings(one.events, now), rows)
+    tell = [one.events.select(["county_code", "lon", "lat"]) for one in rows]
+    outline, _ = best(lambda one: metres_outside(*one.columns), tell)
+    total = sum(chunk.num_rows for chunk in chunks)
+    parts = {"decode": reading, "judge": judging, "warnings": warning, "outline": outline, "prepare, all": whole}
+    print(f"{total} messages; microseconds a message: ", {k: round(v / total * 1e6, 2) for k, v in parts.items()})
+    print(f"throughput lost by judging: {1 - reading / (reading + judging + warning):.1%} of decode alone")
+    print(f"with the outlines: {1 - reading / (reading + judging + warning + outline):.1%}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
