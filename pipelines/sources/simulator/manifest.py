@@ -25,7 +25,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 class Sent(Struct, gc=False, omit_defaults=True):
     """One message and the truth about it. `kind`: good, duplicate, late, correction or bad:<reason>, with
     the `way` it is bad; `type`: what it is really about; `person`: the type a person set; `personal`:
-    planted personal data as (kind, value). `value` is not written to the manifest."""
+    planted personal data as (kind, value); `astray`: its location lies in another county (told of good
+    messages). `value` is not written to the manifest."""
 
     kind: str
     event_id: str | None
@@ -39,6 +40,7 @@ class Sent(Struct, gc=False, omit_defaults=True):
     person: int | None = None
     way: str | None = None
     personal: tuple[tuple[str, str], ...] = ()
+    astray: bool = False
 
 
 class Noted(Sent, gc=False, omit_defaults=True):
@@ -141,6 +143,10 @@ class Manifest:
         """How many messages must be in quarantine, by reason."""
         return Counter(noted.kind.removeprefix("bad:") for noted in self._acknowledged() if not noted.good)
 
+    def expected_outside(self) -> set[str]:
+        """Event ids of the accepted messages whose location is outside their county."""
+        return {event_id for event_id, noted in self.expected_events().items() if noted.astray}
+
     def personal_values(self) -> dict[str, set[str]]:
         """Every planted value by kind: none but names may be found in any store."""
         found: dict[str, set[str]] = {}
@@ -159,6 +165,7 @@ class Manifest:
             "kinds": dict(sorted(Counter(noted.kind.split(":")[0] for noted in acknowledged).items())),
             "events": len(self.expected_events()),
             "reports": len(self.expected_reports()),
+            "outside": len(self.expected_outside()),
             "quarantine": dict(sorted(self.expected_quarantine_by_reason().items())),
             "personal": dict(sorted(Counter(kind for noted in acknowledged for kind, _ in noted.personal).items())),
             "partitions": dict(sorted(Counter(str(noted.partition) for noted in acknowledged).items())),

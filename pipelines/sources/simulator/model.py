@@ -28,6 +28,7 @@ class Shares(Struct, frozen=True, forbid_unknown_fields=True):
     miscoded: Share
     due_given: Share
     located: Share
+    astray: Share
     reporter: Share
     personal: Share
     unknown_field: Share

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,6 +12,7 @@ from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
 from pipelines.sources.simulator.bad import Message
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel
+from pipelines.sources.simulator.places import places
 from pipelines.sources.simulator.plan import BAD, KINDS, Rows
 from pipelines.sources.simulator.texts import Texts
 from schemas.contract.v1 import CRSS, SOURCES, STATUSES
@@ -38,7 +40,7 @@ class Renderer:
         self._grid_codes = [grid.grid_code for grid in model.grids]
         self._names = [grid.zh for grid in model.grids]
         self._handlers = [f"{grid.county_code}-" for grid in model.grids]
-        self._points = _points(model)
+        self._places = places(model)
         hours = datetime.now(ZoneInfo(model.timezone)).utcoffset()
         self._offset_ms = int(hours.total_seconds() * 1000) if hours else 0
         self._shares = model.profile.shares
@@ -100,6 +102,7 @@ class Renderer:
             source_type=message.get("source_type"),
             person=message.get("event_type"),
             personal=planted,
+            astray=self._strays(row),
         )
 
     def _trim(self, message: Message, row: "_Row") -> tuple[tuple[str, str], ...]:
@@ -107,10 +110,7 @@ class Renderer:
         they hold."""
         shares, draw = self._shares, row.draw
         if _part(draw, 40) < shares.located:
-            lon, lat = self._points[row.grid]
-            shift = (draw >> 33 & 0xFFF) * 2e-7
-            crs = CRSS[(1, 1, 1, 0, 2)[draw % 5]]
-            message["location"] = {"lon": round(lon + shift, 6), "lat": round(lat - shift, 6), "crs": crs}
+            message["location"] = self._location(row)
         if row.satisfaction:
             message["satisfaction"] = row.satisfaction
         if row.step > 0:
@@ -125,6 +125,18 @@ class Renderer:
             return found.values
         message |= _UNKNOWN[draw % len(_UNKNOWN)]
         return ()
+
+    def _location(self, row: "_Row") -> dict[str, Any]:
+        """Near the grid's point, or near a point of another county for those that stray."""
+        draw, crs = row.draw, CRSS[(1, 1, 1, 0, 2)[row.draw % 5]]
+        grid = self._places.elsewhere[row.grid] if self._strays(row) else row.grid
+        lon, lat = (self._places.gcj02 if crs == "gcj02" else self._places.wgs84)[grid].tolist()
+        shift = (draw >> 33 & 0xFFF) * 2e-7
+        return {"lon": round(lon + shift, 6), "lat": round(lat + shift, 6), "crs": crs}
+
+    def _strays(self, row: "_Row") -> bool:
+        astray = _part(row.draw * 13, 45) < self._shares.astray and _part(row.draw, 40) < self._shares.located
+        return astray and bool(self._places.elsewhere[row.grid] >= 0)
 
     def _bad(self, message: Message, row: "_Row", planted: tuple[tuple[str, str], ...]) -> Sent:
         kind = BAD_KINDS[row.bad]
@@ -173,23 +185,6 @@ class _Row(msgspec.Struct, gc=False):
 def _part(draw: int, shift: int) -> float:
     """Ten bits of a random number as a share of 0..1."""
     return (draw >> shift & 1023) * _UNIT
-
-
-def _points(model: CityModel) -> list[tuple[float, float]]:
-    """An invented point for each grid: grids of a town lie together."""
-    area = model.profile.areas[model.code]
-    found = []
-    for grid in model.grids:
-        town, own = hash_of(grid.town_code), hash_of(grid.grid_code)
-        lon = area.lon + ((town & 1023) / 512 - 1) * area.width + (own & 255) * 5e-5
-        lat = area.lat + ((town >> 10 & 1023) / 512 - 1) * area.width + (own >> 8 & 255) * 5e-5
-        found.append((lon, lat))
-    return found
-
-
-def hash_of(code: str) -> int:
-    """A well mixed number from a code."""
-    return int(code) * 0x9E3779B97F4A7C15 >> 20 & 0xFFFFFFFF
 
 
 def moment_ms(stamp: str) -> int:

@@ -8,6 +8,7 @@ from simulated import records
 
 from pipelines.decode import decode
 from pipelines.judge import Context, judge
+from pipelines.outline import metres_outside
 from pipelines.sources.simulator.bad import KINDS
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import seeded
@@ -71,3 +72,11 @@ def test_unknown_fields_occur(sent: list[Sent]) -> None:
     values = b"\n".join(one.value or b"" for one in sent)
     for field in (b'"app_version"', b'"device.id"', b'"contact"', b'"urged"'):
         assert field in values
+
+
+def test_locations_lie_inside_the_county_but_for_those_astray(sent: list[Sent], context: Context) -> None:
+    good = [one for one in sent if not one.kind.startswith("bad:")]
+    judged = judge(decode(records([one.value for one in good])).good, context).good
+    found = metres_outside(judged["county_code"], judged["lon"], judged["lat"]).to_pylist()
+    assert [metres is not None for metres in found] == [one.astray for one in good]
+    assert sum(one.astray for one in good) > 50
