@@ -10,7 +10,7 @@ from dagster_project.resources import Services
 from dagster_project.sources import REPORTS
 from infra.settings import settings
 from pipelines.marts.build import now
-from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, Mart
+from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, SCORECARD, Mart
 from pipelines.marts.runner import Plan, execute, plan_mart
 from pipelines.sql import packaged
 
@@ -88,10 +88,16 @@ MART_ASSETS = [
         ["rollup_daily"],
     ),
     mart_asset(
-        AREA_RANKING,
-        "区域排名：县区、镇街、网格，按日、周、月；只在同一城市内排名。\n\n"
-        "Rankings of counties, towns and grids within a city, by day, week and month.",
+        SCORECARD,
+        "上报质量评分：全市、来源、县区、镇街，按日；完整、有效、及时、重复、存疑。\n\n"
+        "How well is reported, by city, source, county and town: completeness, validity, timeliness, duplicates, suspicion.",
         ["rollup_daily"],
+    ),
+    mart_asset(
+        AREA_RANKING,
+        "区域排名：县区、镇街、网格，按日、周、月；只在同一城市内排名，附上报质量分。\n\n"
+        "Rankings of counties, towns and grids within a city, by day, week and month, with the score of their reporting.",
+        ["rollup_daily", SCORECARD.table],
     ),
     mart_asset(
         RISING_TYPES,

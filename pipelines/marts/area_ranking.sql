@@ -3,6 +3,10 @@
 -- An area is listed when it is registered on the period's last day, or when it has reports: a grid
 -- without any is a finding too. Only cities with reports in the period are listed.
 -- on_time_rate = on_time / handled. The median is the middle value, or the mean of the middle two.
+-- quality_score is the mean of the scores of the period's days (mart_scorecard), each weighted by the messages that
+-- arrived, accepted or not; a grid has too few for a score of its own and bears its town's. It is not part of any rank:
+-- it says how far a rank can be trusted. An area that hides its late cases by not reporting them well ranks high and
+-- shows a low score beside it.
 -- The reports behind a row: drill/area_ranking.sql.
 WITH
     with_reports AS
@@ -49,13 +53,27 @@ WITH
             if(households > 0, 1000 * reported / households, NULL) AS per_1000_households
         FROM levels AS l
         GROUP BY city_code, level, area_code, parent_code
+    ),
+    quality AS
+    (
+        -- Tenths as whole numbers, so that the sum does not depend on its order.
+        SELECT
+            city_code, level AS scored_level, area_code AS scored_area,
+            toNullable(round(sum(toUInt64(round(10 * score)) * (messages + quarantined)) / sum(messages + quarantined) / 10, 1))
+                AS quality_score
+        FROM mart_scorecard
+        WHERE day BETWEEN {first:Date} AND {last:Date} AND level IN ('county', 'town')
+        GROUP BY city_code, level, area_code
     )
 SELECT
-    city_code, {period:String} AS period, {first:Date} AS period_start, {last:Date} AS period_end,
+    figures.city_code AS city_code, {period:String} AS period, {first:Date} AS period_start, {last:Date} AS period_end,
     level, area_code, parent_code, reported, handled, on_time, on_time_rate, reopened, rejected, overdue_open,
-    satisfaction_avg, median_handling_hours, households, per_1000_households,
-    rank() OVER (PARTITION BY city_code, level ORDER BY reported DESC) AS rank_by_count,
-    rank() OVER (PARTITION BY city_code, level ORDER BY on_time_rate DESC NULLS LAST) AS rank_by_on_time,
-    rank() OVER (PARTITION BY city_code, level ORDER BY per_1000_households DESC NULLS LAST) AS rank_by_per_1000,
+    satisfaction_avg, median_handling_hours, households, per_1000_households, quality_score,
+    rank() OVER (PARTITION BY figures.city_code, level ORDER BY reported DESC) AS rank_by_count,
+    rank() OVER (PARTITION BY figures.city_code, level ORDER BY on_time_rate DESC NULLS LAST) AS rank_by_on_time,
+    rank() OVER (PARTITION BY figures.city_code, level ORDER BY per_1000_households DESC NULLS LAST) AS rank_by_per_1000,
     {as_of:DateTime('Asia/Shanghai')} AS as_of
 FROM figures
+LEFT JOIN quality
+    ON quality.city_code = figures.city_code AND scored_level = if(level = 'grid', 'town', level)
+    AND scored_area = if(level = 'grid', parent_code, area_code)

@@ -64,8 +64,10 @@ class Mart:
             yield period_of("day", day + timedelta(days=later))
 
 
-AREA_RANKING = Mart("area_ranking", KINDS, ages=True)
+SCORECARD = Mart("scorecard")
+# Reads the rollup as well, which each scorecard is built after: so it has always seen what its scorecards saw.
+AREA_RANKING = Mart("area_ranking", KINDS, source=SCORECARD.name, ages=True)
 DAILY_SERIES = Mart("daily_series")
 RISING_TYPES = Mart("rising_types", source=DAILY_SERIES.name, lookback=34)
 # In the order in which they have to be built.
-MARTS: tuple[Mart, ...] = (DAILY_SERIES, AREA_RANKING, RISING_TYPES)
+MARTS: tuple[Mart, ...] = (DAILY_SERIES, SCORECARD, AREA_RANKING, RISING_TYPES)

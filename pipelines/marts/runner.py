@@ -31,7 +31,7 @@ Progress = Callable[[int], None]
 _BUILDS = """
 SELECT '' AS source, day, count() FROM rollup_builds GROUP BY day
 UNION ALL
-SELECT mart, period_start, count() FROM mart_builds WHERE mart = 'daily_series' GROUP BY mart, period_start"""
+SELECT mart, period_start, count() FROM mart_builds WHERE mart IN {sources:Array(String)} GROUP BY mart, period_start"""
 _SEEN = """
 SELECT mart, period, period_start, argMax(seen, built_at), argMax(as_of, built_at) FROM mart_builds
 GROUP BY mart, period, period_start"""
@@ -183,7 +183,7 @@ def _each(items: Iterable[T], work: Callable[[T], R], progress: Progress | None)
 
 def _state(client: Client) -> _State:
     builds: dict[str, Counter[date]] = {mart.source: Counter() for mart in MARTS}
-    for source, day, count in client.query(_BUILDS).result_rows:
+    for source, day, count in client.query(_BUILDS, {"sources": [mart for mart in builds if mart]}).result_rows:
         builds[source][day] = int(count)
     seen = client.query(_SEEN, query_tz="Asia/Shanghai").result_rows
     return _State(builds, {(mart, kind, first): (int(count), as_of) for mart, kind, first, count, as_of in seen})
