@@ -27,10 +27,12 @@ ENGINES = (
 
 DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "grid_directory", "areas", "migrations")
 PUBLISHED = ("published_*", "rollup_builds", "mart_builds")  # counts below 5 are suppressed in these views
+# What the expectations found, and views without texts, payloads and hashes that their sample queries read.
+QUALITY = ("quality_results", "quality_latest", "quality_quarantine", "quality_ledger", "quality_samples")
 
 # Tables and views a reader may see whole. Never: events (reporter hashes), quarantine (payloads), the
 # rollup, the marts and their plain views (counts below 5). `review_queue` shows masked texts, as `reports` does.
-ANALYST_TABLES = (*DIMENSIONS, *PUBLISHED, "reports", "review_queue", "ledger")
+ANALYST_TABLES = (*DIMENSIONS, *PUBLISHED, *QUALITY, "reports", "review_queue", "ledger")
 BOARD_TABLES = (*DIMENSIONS, *PUBLISHED)
 
 # Parts of tables: columns an analyst may see of a table that is otherwise closed.

@@ -61,7 +61,7 @@ class _Meta(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    type: Annotated[str, msgspec.Meta(pattern="^expect_[a-z0-9_A-Z]+$")]
+    type: Annotated[str, msgspec.Meta(pattern="^(expect_[a-z0-9_A-Z]+|unexpected_rows_expectation)$")]
     kwargs: dict[str, Any]
     meta: _Meta
 
