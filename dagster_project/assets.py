@@ -90,13 +90,13 @@ MART_ASSETS = [
     mart_asset(
         SCORECARD,
         "上报质量评分：全市、来源、县区、镇街，按日；完整、有效、及时、重复、存疑。\n\n"
-        "How well is reported, by city, source, county and town: completeness, validity, timeliness, duplicates, suspicion.",
+        "How well is reported, by city, source, county and town: completeness, validity, timeliness, duplicates.",
         ["rollup_daily"],
     ),
     mart_asset(
         AREA_RANKING,
         "区域排名：县区、镇街、网格，按日、周、月；只在同一城市内排名，附上报质量分。\n\n"
-        "Rankings of counties, towns and grids within a city, by day, week and month, with the score of their reporting.",
+        "Rankings of counties, towns and grids within a city, by day, week and month; how well each reports.",
         ["rollup_daily", SCORECARD.table],
     ),
     mart_asset(

@@ -1,34 +1,21 @@
-"""`gridstream ranking` and `trends`: the figures that the marts hold."""
+"""`gridstream ranking`, `trends` and `scorecard`: the figures that the marts hold."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 
 from infra.cli.output import AsJson, Column, emit, moment, percent, table
+from infra.cli.reading import AsWhom, CityCode, Day, Limit, Who, known, reader
 from infra.cli.rebuild import rebuild
-from infra.settings import settings
-from pipelines.clickhouse import connect
+from infra.cli.scorecard import score, scorecard
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import Kind
-from pipelines.marts.read import Level, Order, RankedArea, Reader, RisingType
-from schemas.registry import cities
-
-Who = Literal["analyst", "board", "engineer"]
-AsWhom = Annotated[
-    Who, typer.Option("--user", help="以谁的权限：engineer 可见小于 5 的数 engineer sees counts below 5")
-]
-CityCode = Annotated[str, typer.Option(help="城市代码 city code, 6 digits")]
-Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="日期，缺省为最新 a day; without it, the latest built")
-]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="最多行数 most rows")]
+from pipelines.marts.read import DOUBTFUL_BELOW, Level, Order, RankedArea, RisingType
 
 _KINDS = {"day": "日", "week": "周", "month": "月"}
 _LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
+_CARE = f"!：上报质量低于 {DOUBTFUL_BELOW:.0f} 分，名次慎看 read ranks marked ! with care: their areas report badly"
 
 
 def ranking(
@@ -45,11 +32,12 @@ def ranking(
     """区域排名：上报数、按时率、每千户。
 
     Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share handled on time, or
-    by reports per 1,000 households. Equal values share a rank.
+    by reports per 1,000 households. Equal values share a rank. The score of an area's reporting stands beside it: ranks
+    marked with "!" are to be read with care, since much that was reported there is missing, late or refused.
     """
-    _known(city)
-    with _reader(user) as reader:
-        rows = reader.ranking(city, level, period, day=day.date() if day else None, by=by, parent=within, limit=limit)
+    known(city)
+    with reader(user) as marts:
+        rows = marts.ranking(city, level, period, day=day.date() if day else None, by=by, parent=within, limit=limit)
     if not rows:
         when = f"the {period} of {day.date()}" if day else f"any {period}"
         raise UserFault(f"no ranking of {city} for {when}; `gridstream rebuild` builds what has reports")
@@ -76,6 +64,7 @@ def ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> Ren
         Column("办理中位时长", "median hours", right=True),
         Column("满意度", "satisfaction", right=True),
         Column("每千户", "per 1,000 households", right=True),
+        Column("上报质量", "quality of reporting", right=True),
     )
     shown = table(
         title,
@@ -90,11 +79,14 @@ def ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> Ren
                 percent(row.on_time_rate),
             )
             + (row.reopened, row.overdue_open, row.median_handling_hours, row.satisfaction_avg, row.per_1000_households)
+            + (score(row.quality_score),)
             for row in rows
         ),
     )
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
-    return Group(shown, f"截至 as of {moment(first.as_of)}{hidden}")
+    doubtful = any(row.quality_score is not None and row.quality_score < DOUBTFUL_BELOW for row in rows)
+    care = [_CARE] if doubtful else []
+    return Group(shown, f"截至 as of {moment(first.as_of)}{hidden}", *care)
 
 
 def trends(
@@ -111,9 +103,9 @@ def trends(
     says how surprising that is, in standard deviations; sound for small counts (pipelines/marts/rising_types.sql has
     the formula and its source).
     """
-    _known(city)
-    with _reader(user) as reader:
-        rows = reader.rising(city, area, day=day.date() if day else None, limit=limit)
+    known(city)
+    with reader(user) as marts:
+        rows = marts.rising(city, area, day=day.date() if day else None, limit=limit)
     if not rows:
         raise UserFault(f"no trends of {area or city} for that day; `gridstream rebuild` builds what has reports")
     emit({"city": city, "area": area or city, "day": rows[0].day, "types": rows}, as_json, lambda: trending(rows))
@@ -143,23 +135,8 @@ def trending(rows: list[RisingType]) -> RenderableType:
     )
 
 
-@contextmanager
-def _reader(user: Who) -> Iterator[Reader]:
-    client = connect(settings().clickhouse(user))
-    try:
-        yield Reader(client, published=user != "engineer")
-    finally:
-        client.close()
-
-
-def _known(city: str) -> None:
-    known = {one.code: one for one in cities()}
-    if city not in known:
-        listed = ", ".join(f"{code} {one.zh} {one.en}" for code, one in known.items())
-        raise UserFault(f"there is no city {city}; choose from {listed}")
-
-
 def register(app: typer.Typer) -> None:
     app.command()(rebuild)
     app.command()(ranking)
     app.command()(trends)
+    app.command()(scorecard)

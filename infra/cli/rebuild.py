@@ -25,7 +25,7 @@ def rebuild(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """重建日汇总与指标（排名、序列、上升类型）。
+    """重建日汇总与指标（排名、序列、上升类型、上报质量）。
 
     Recomputes the daily rollup and the marts from the current reports: the days from --from to --to, or with --stale
     (the default) those touched since they were built. Harmless at any time, also twice at once.

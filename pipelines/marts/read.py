@@ -1,4 +1,4 @@
-"""Reading the marts: a city's ranking in a period, and the event types on the rise in an area.
+"""Reading the marts: a city's ranking in a period, the event types on the rise in an area, how well is reported.
 
 Readers other than engineers see the published views, in which counts below 5 are None.
 """
@@ -14,12 +14,20 @@ from pipelines.sql import packaged
 
 Level = Literal["county", "town", "grid"]
 Order = Literal["count", "on_time", "per_1000"]
+ScoredLevel = Literal["city", "source", "county", "town"]
+
+# Ranks of an area whose quality score is lower are to be read with care, and are marked where they are shown.
+DOUBTFUL_BELOW = 80.0
+
 _LATEST = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class RankedArea:
-    """A row of a ranking; equal values share a rank. Rates are 0..1; None: unknown or too small to show."""
+    """A row of a ranking; equal values share a rank. Rates are 0..1; None: unknown or too small to show.
+
+    `quality_score`, 0..100, is how well the area reports: no part of a rank, but how far to trust it.
+    """
 
     rank: int | None
     area_code: str
@@ -40,6 +48,7 @@ class RankedArea:
     satisfaction_avg: float | None
     median_handling_hours: float | None
     per_1000_households: float | None
+    quality_score: float | None
     as_of: datetime
 
 
@@ -63,6 +72,33 @@ class RisingType:
     ratio: float | None
     z: float | None
     rank: int | None
+
+
+@dataclass(frozen=True)
+class ScoredArea:
+    """A day's reporting in an area or by a source; see scorecard.sql. None: unknown or too small to show.
+
+    `score` is 0..100, the shares 0..1.
+    """
+
+    area_code: str
+    area_zh: str
+    area_en: str
+    day: date
+    score: float | None
+    messages: int | None
+    quarantined: int | None
+    warned: int | None
+    suspected: int | None
+    backfilled: int | None
+    lag_p50_seconds: int | None
+    lag_p95_seconds: int | None
+    reports: int | None
+    completeness: float | None
+    validity: float | None
+    timeliness: float | None
+    duplicate_share: float | None
+    suspect_share: float | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +132,16 @@ class Reader:
         level = "county" if area else "city"
         scope = {"city": city, "area": area or city, "level": level, "day": day or _LATEST, "limit": limit}
         return [RisingType(**row) for row in self._rows("read_rising", "rising_types", scope)]
+
+    def scorecard(
+        self, city: str, level: ScoredLevel = "county", *, day: date | None = None, parent: str = "", limit: int = 200
+    ) -> list[ScoredArea]:
+        """How well is reported in a city, by area or source, lowest score first, on `day` or the latest one built.
+
+        parent: only towns of this county. Empty when that day was not built.
+        """
+        scope = {"city": city, "level": level, "day": day or _LATEST, "parent": parent, "limit": limit}
+        return [ScoredArea(**row) for row in self._rows("read_scorecard", "scorecard", scope)]
 
     def _rows(self, query: str, view: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
         text = packaged(f"sql/{query}.sql").replace("$view", f"published_{view}" if self.published else view)

@@ -80,7 +80,7 @@ WITH
         SELECT
             toString(city_code) AS city, toString(county_code) AS county, toString(town_code) AS town,
             toString(source) AS channel, messages, 0 AS quarantined, warned, suspected,
-            messages - length(live_lags) AS backfilled, live_lags, 0 AS reports, 0 AS located, 0 AS coded, 0 AS handled,
+            toUInt64(messages - length(live_lags)) AS backfilled, live_lags, 0 AS reports, 0 AS located, 0 AS coded, 0 AS handled,
             0 AS handler_named, 0 AS repeated
         FROM timed
         UNION ALL
