@@ -36,7 +36,8 @@ class Mart:
     """A mart in `mart_<name>`, built by `pipelines/marts/<name>.sql`.
 
     `source`: the mart it reads, by the day; the rollup when empty. `lookback`: days before a period
-    that go into it. `ages`: figures change by time alone.
+    that go into it. `ages`: figures change by time alone. `reads_messages`: it reads what is loaded, besides the builds
+    that it follows, so a day that was touched since is not to be compared with it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Mart:
     source: str = ""
     lookback: int = 0
     ages: bool = False
+    reads_messages: bool = False
 
     @property
     def table(self) -> str:
@@ -64,7 +66,7 @@ class Mart:
             yield period_of("day", day + timedelta(days=later))
 
 
-SCORECARD = Mart("scorecard")
+SCORECARD = Mart("scorecard", reads_messages=True)
 # Reads the rollup as well, which each scorecard is built after: so it has always seen what its scorecards saw.
 AREA_RANKING = Mart("area_ranking", KINDS, source=SCORECARD.name, ages=True)
 DAILY_SERIES = Mart("daily_series")

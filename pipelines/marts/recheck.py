@@ -29,4 +29,6 @@ def recheck_mart(client: Client, mart: Mart, limit: int = 7) -> dict[Period, int
     periods = [period_of(kind, first) for kind, first in rows]
     found = {period: mart_differences(client, mart, period) for period in periods}
     stale = {period for other, period in stale_marts(client) if other == mart}
+    if mart.reads_messages:
+        stale |= {period_of("day", day) for day in stale_days(client)}
     return {period: count for period, count in found.items() if period not in stale}

@@ -182,6 +182,10 @@ def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., A
     one = ranked["areas"][0]
     towns = gridstream("ranking", "--level", "town", "--within", one["area_code"], "--user", "engineer")
     assert sum(town["reported"] for town in towns["areas"]) == one["reported"]
+    cards = gridstream("scorecard", "--level", "town", "--day", DAY.isoformat(), "--user", "engineer")
+    assert sum(card["messages"] for card in cards["areas"]) == 600
+    of_one = gridstream("scorecard", "--level", "town", "--within", one["area_code"], "--user", "engineer")
+    assert {card["area_code"] for card in of_one["areas"]} == {town["area_code"] for town in towns["areas"]}
     trends = gridstream("trends", "--day", DAY.isoformat(), "--user", "engineer")
     assert sum(kind["recent"] for kind in trends["types"]) == 600
 
@@ -189,7 +193,8 @@ def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., A
 @pytest.mark.parametrize(
     "arguments",
     [["rebuild", "--to", "2026-11-01"], ["rebuild", "--from", "2026-11-02", "--to", "2026-11-01"],
-     ["ranking", "--city", "123456"], ["ranking", "--day", "2001-01-01"], ["trends", "--area", "000000"]],
+     ["ranking", "--city", "123456"], ["ranking", "--day", "2001-01-01"], ["trends", "--area", "000000"],
+     ["scorecard", "--day", "2001-01-01"]],
 )  # fmt: skip
 def test_a_mistake_is_a_users_fault(stack: Stack, gridstream: Callable[..., Any], arguments: list[str]) -> None:
     reader = [] if arguments[0] == "rebuild" else ["--user", "engineer"]

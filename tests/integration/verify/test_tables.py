@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from pipelines.sql import packaged
 from pipelines.verify import VerifyReport
 from tests.integration.verify.world import DAY, MORNING, World, document, event_row, found, insert, ledger_row, states
 
@@ -55,8 +55,7 @@ def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., Ve
 
 def roll_up(world: World, started: timedelta = timedelta(minutes=1)) -> None:
     """Build the day, as if begun `started` from now."""
-    sql = files("pipelines").joinpath("rollup.sql").read_text("utf-8")
-    world.client.command(f"INSERT INTO rollup_daily {sql}", {"day": DAY})
+    world.client.command(f"INSERT INTO rollup_daily {packaged('rollup.sql')}", {"day": DAY})
     activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
     insert(
         world.client,
@@ -123,16 +122,15 @@ def test_a_day_touched_since_its_build_is_not_judged(world: World, check: Callab
     }
 
 
-MARTS = ("daily_series", "area_ranking", "rising_types")
+MARTS = ("daily_series", "scorecard", "area_ranking", "rising_types")
 
 
 def build_marts(world: World) -> None:
     """Roll up, then build each mart's partition of the day."""
     roll_up(world)
     for mart in MARTS:
-        sql = files("pipelines").joinpath("marts", f"{mart}.sql").read_text("utf-8")
         period = {"period": "day", "first": DAY, "last": DAY, "as_of": datetime(2026, 11, 21)}
-        world.client.command(f"INSERT INTO mart_{mart} {sql}", period)
+        world.client.command(f"INSERT INTO mart_{mart} {packaged(f'marts/{mart}.sql')}", period)
         build = {"mart": mart, "period": "day", "period_start": DAY, "seen": 1}
         insert(world.client, "mart_builds", build | {"as_of": datetime(2026, 11, 21)})
 
@@ -143,12 +141,14 @@ def test_current_marts_hold(world: World, check: Callable[..., VerifyReport]) ->
     build_marts(world)
     report = check()
     assert (found(report), states(report)["marts"]) == (set(), "holds")
-    assert report.check("marts").figures == {"builds_current": 3, "builds_stale": 0}
+    assert report.check("marts").figures == {"builds_current": 4, "builds_stale": 0}
 
 
 WRONG_ROWS = [
     ("area_ranking", "on_time", "on_time + 1"),
     ("area_ranking", "area_code", "if(level = 'grid', '330203001002', area_code)"),
+    ("scorecard", "prompt", "prompt + 1"),
+    ("scorecard", "area_code", "if(level = 'source', 'wechat', area_code)"),
     ("daily_series", "event_type", "202"),
     ("rising_types", "previous", "5"),
     ("rising_types", "base_days", "7"),
@@ -175,4 +175,4 @@ def test_a_mart_whose_days_were_built_again_is_not_judged(world: World, check: C
     insert(world.client, "rollup_builds", build)
     report = check()
     assert report.holds
-    assert report.check("marts").figures == {"builds_current": 1, "builds_stale": 2}
+    assert report.check("marts").figures == {"builds_current": 2, "builds_stale": 2}
