@@ -10,50 +10,23 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
-
-# `waiting` while nothing was done about a message; else the furthest action of `quarantine_actions`.
-_STATE = "if(acted.furthest = '', 'waiting', acted.furthest)"
-_ACTED = """LEFT JOIN (SELECT topic_id, kafka_partition, kafka_offset, toString(max(action)) AS furthest
-    FROM quarantine_actions GROUP BY topic_id, kafka_partition, kafka_offset) AS acted
-    USING (topic_id, kafka_partition, kafka_offset)"""
-
-_STATS = f"""
-SELECT stage, reason, source, count() AS rows, min(kafka_time) AS first_time, max(kafka_time) AS last_time,
-    countIf({_STATE} = 'waiting') AS waiting, countIf({_STATE} LIKE 'replay%') AS replayed,
-    countIf({_STATE} = 'discarded') AS discarded
-FROM quarantine FINAL {_ACTED}
-WHERE topic = {{topic:String}}
-GROUP BY stage, reason, source
-ORDER BY rows DESC, stage, reason, source"""  # noqa: S608  (a constant, no input)
-
-_COLUMNS = f"""topic_id, kafka_partition AS partition, kafka_offset AS offset, kafka_time, stage, reason, reasons,
-    detail, event_id, report_id, grid_code, source, message_key, payload, payload_bytes,
-    toString(payload_sha256) AS sha256, quarantined_at, {_STATE} AS state"""
-
-_LIST = f"""
-SELECT {_COLUMNS} FROM quarantine FINAL {_ACTED}
-WHERE topic = {{topic:String}} AND ({{reason:String}} = '' OR has(reasons, {{reason:String}}))
-  AND ({{source:String}} = '' OR source = {{source:String}})
-ORDER BY kafka_time DESC, partition, offset DESC
-LIMIT {{limit:UInt32}}"""  # noqa: S608  (a constant, no input)
-
-_SHOW = f"""
-SELECT {_COLUMNS} FROM quarantine FINAL {_ACTED}
-WHERE topic = {{topic:String}} AND kafka_partition = {{partition:UInt16}} AND kafka_offset = {{offset:UInt64}}
-ORDER BY quarantined_at DESC"""  # noqa: S608  (a constant, no input)
+from pipelines.sql import packaged
 
 
 class Group(NamedTuple):
-    """Rejected messages that share their first reason and their source (empty when it could not be read)."""
+    """Rejected messages that share their first reason and their source (empty when it could not be read), and, where
+    grouped by rule, one rule that they broke."""
 
     stage: str
     reason: str
     source: str
+    rule: str
     rows: int
     first_time: datetime
     last_time: datetime
     waiting: int
     replayed: int
+    fixed: int
     discarded: int
 
 
@@ -63,9 +36,13 @@ class Position(NamedTuple):
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
 
 class Quarantined(msgspec.Struct, frozen=True):
-    """One rejected message. `reasons` are ids of schemas/reasons.yaml; `payload` may be cut, see `payload_bytes`."""
+    """One rejected message. `reasons` are ids of schemas/reasons.yaml; `rules` say which part of the contract as well;
+    `payload` may be cut, see `payload_bytes`; `fix` is the patch it was sent again with."""
 
     topic_id: str
     partition: int
@@ -74,6 +51,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     stage: str
     reason: str
     reasons: list[str]
+    rules: list[str]
     detail: str
     event_id: Any
     report_id: str
@@ -85,6 +63,12 @@ class Quarantined(msgspec.Struct, frozen=True):
     sha256: str
     quarantined_at: datetime
     state: str
+    fix: str
+
+
+def sql(name: str) -> str:
+    """The query of this name in pipelines/sql."""
+    return packaged(f"sql/quarantine_{name}.sql")
 
 
 def parse_position(text: str) -> Position:
@@ -102,15 +86,19 @@ def parse_position(text: str) -> Position:
     return found
 
 
-def stats(client: Client, topic: str) -> list[Group]:
-    """How many were rejected, by stage, first reason and source; the largest group first."""
-    return [Group(*row) for row in client.query(_STATS, {"topic": topic}, tz_mode="aware").result_rows]
+def stats(client: Client, topic: str, by_rule: bool = False) -> list[Group]:
+    """How many were rejected, by stage, first reason and source; the largest group first. `by_rule`: by rule as well,
+    where a message counts under each rule that it broke."""
+    scope = {"topic": topic, "by_rule": by_rule}
+    return [Group(*row) for row in client.query(sql("groups"), scope, tz_mode="aware").result_rows]
 
 
-def listed(client: Client, topic: str, reason: str = "", source: str = "", limit: int = 50) -> list[Quarantined]:
-    """The newest rejected messages; `reason` matches any of a message's reasons, empty matches all."""
-    scope = {"topic": topic, "reason": reason, "source": source, "limit": limit}
-    return [Quarantined(*row) for row in client.query(_LIST, scope, tz_mode="aware").result_rows]
+def listed(
+    client: Client, topic: str, reason: str = "", source: str = "", rule: str = "", limit: int = 50
+) -> list[Quarantined]:
+    """The newest rejected messages; `reason` and `rule` match any of a message's, empty matches all."""
+    scope = {"topic": topic, "reason": reason, "source": source, "rule": rule, "limit": limit}
+    return [Quarantined(*row) for row in client.query(sql("list"), scope, tz_mode="aware").result_rows]
 
 
 def show(client: Client, topic: str, at: Position) -> Quarantined:
@@ -119,7 +107,7 @@ def show(client: Client, topic: str, at: Position) -> Quarantined:
     Raises:
         UserFault: nothing was rejected there.
     """
-    rows = client.query(_SHOW, {"topic": topic, **at._asdict()}, tz_mode="aware").result_rows
+    rows = client.query(sql("show"), {"topic": topic, **at._asdict()}, tz_mode="aware").result_rows
     if not rows:
-        raise UserFault(f"nothing of topic {topic} is quarantined at {at.partition}:{at.offset}; see: quarantine list")
+        raise UserFault(f"nothing of topic {topic} is quarantined at {at}; see: quarantine list")
     return Quarantined(*rows[0])

@@ -1,105 +1,104 @@
-"""Rejected messages back through the front door: sent to Kafka again, or set aside for good.
+"""Rejected messages back through the front door: sent to Kafka again, repaired or as they are, or set aside for good.
 
-Both are recorded in `quarantine_actions` and change nothing in quarantine. A message with an action is not taken again,
+All is recorded in `quarantine_actions` and changes nothing in quarantine. A message with an action is not taken again,
 so a second run changes nothing. One that comes back is rejected at a new offset: a row of its own, that waits.
 
 Only the masked payload is stored, so only that is sent; a reporter's hash is sent as the reporter. `replaying` is
 written before sending: whoever dies between sending and recording leaves a message that is reported, never sent twice.
 """
 
-import functools
-import getpass
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from enum import StrEnum
+from itertools import chain, islice
 from typing import NamedTuple
 
-import msgspec
 from clickhouse_connect.driver.client import Client
 
+from pipelines.actions import Journal
+from pipelines.fix import Repair, difference
+from pipelines.mask import Masker, masker
 from pipelines.quarantine import Position
 from pipelines.sources.publish import Publisher
+from pipelines.trial import Rules, Tried, tried
+from pipelines.waiting import Selection, Waiting, pages
 
 # Names of the headers a replayed message carries: where it stood when it was rejected, and how often it was sent again.
 HEADERS = ("gridstream-topic", "gridstream-partition", "gridstream-offset", "gridstream-attempt")
-_BLOCK = 500  # messages sent between two records
+_BLOCK = 2000  # messages between two records
+_LISTED = 100  # skipped messages that are named one by one
 
-_WAITING = """
-SELECT q.topic_id, q.kafka_partition, q.kafka_offset, q.grid_code, q.payload, q.payload_bytes, q.reason,
-    origin.attempt AS attempts
-FROM quarantine AS q FINAL
-LEFT JOIN (SELECT topic_id, sent_partition, sent_offset, max(attempt) AS attempt FROM quarantine_actions
-    WHERE action = 'replayed' GROUP BY topic_id, sent_partition, sent_offset) AS origin
-    ON origin.topic_id = q.topic_id
-    AND origin.sent_partition = q.kafka_partition AND origin.sent_offset = q.kafka_offset
-WHERE q.topic = {topic:String}
-  AND (q.topic_id, q.kafka_partition, q.kafka_offset) NOT IN
-    (SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_actions)
-  AND ({reason:String} = '' OR has(q.reasons, {reason:String}))
-  AND ({source:String} = '' OR q.source = {source:String})
-  AND q.kafka_time >= {since:DateTime64(3)} AND q.kafka_time < {until:DateTime64(3)}
-ORDER BY {fit_first:Bool} AND NOT isValidJSON(q.payload), q.kafka_time, q.kafka_partition, q.kafka_offset
-LIMIT {limit:UInt64}"""
 
-_COLUMNS = [
-    *("topic_id", "kafka_partition", "kafka_offset", "action", "attempt", "sent_partition", "sent_offset", "by"),
-]
+class Policy(StrEnum):
+    """What becomes of a message that cannot be sent, or that the present rules would reject again."""
+
+    SKIP = "skip"  # it goes on waiting
+    STOP = "stop-on-error"  # it ends the run
+    REINSERT = "reinsert"  # it is sent all the same, and waits in quarantine as a new row; what cannot be sent waits on
+    DROP = "drop"  # it is recorded as discarded
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which waiting messages; empty texts match all, `since` <= arrival < `until`, oldest first."""
+class Order:
+    """What to send again, and how. `samples`: how many differences to keep. `masks`: hides personal data in what is
+    recorded of the repair."""
 
-    topic: str
-    reason: str = ""
-    source: str = ""
-    since: datetime = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    until: datetime = datetime.fromisoformat("2200-01-01T00:00:00+00:00")
-    limit: int = 100_000
-
-
-class Waiting(NamedTuple):
-    """A rejected message that nothing was done about yet. `attempts`: how often it was sent again before."""
-
-    topic_id: str
-    partition: int
-    offset: int
-    grid_code: str
-    payload: str
-    payload_bytes: int
-    reason: str
-    attempts: int
+    chosen: Selection
+    policy: Policy = Policy.SKIP
+    repair: Repair | None = None
+    samples: int = 0
+    masks: Masker = masker()
 
 
 class Skipped(NamedTuple):
-    """A message that cannot be sent again, and why: `cut` or `not_json`."""
+    """A message that was not sent. `why`: `cut`, `not_json`, `not_applied` (the repair), `rejected` (it would be, see
+    `detail`) or `claimed` (by another run)."""
 
     position: Position
     why: str
+    detail: str
+
+
+class Sample(NamedTuple):
+    """What a repair changes in one message (lines of a diff), and for which reasons it would be rejected still."""
+
+    position: Position
+    reason: str
+    changes: list[str]
+    still: tuple[str, ...]
 
 
 @dataclass
 class Outcome:
-    """What was done, or in a dry run would be."""
+    """What was done, or in a dry run would be.
 
+    passing: of all that were looked at, those that the present rules accept; still: the others, by reason. done: sent;
+    reasons: of these and the discarded, why they had been rejected. stopped: where a run ended before its time.
+    """
+
+    looked_at: int = 0
+    passing: int = 0
     done: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    skipped: list[Skipped] = field(default_factory=list)
+    discarded: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    still: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    examples: list[Skipped] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    stopped: Skipped | None = None
 
+    def look(self, one: Tried) -> None:
+        """Count it, whatever becomes of it."""
+        self.looked_at += 1
+        self.passing += one.passes
+        self.still.update(one.reasons[:1])
 
-def waiting(client: Client, chosen: Selection, fit_first: bool = False) -> list[Waiting]:
-    """The selected messages that nothing was done about, oldest first; `fit_first`: what is no JSON comes last, so that
-    it does not use up the limit."""
-    scope = {name: getattr(chosen, name) for name in ("topic", "reason", "source", "since", "until", "limit")}
-    return [Waiting(*row) for row in client.query(_WAITING, scope | {"fit_first": fit_first}).result_rows]
-
-
-def unfit(message: Waiting) -> str:
-    """Why a message cannot be sent again; '' when it can. Masking changes lengths, so a cut is told by the limit."""
-    try:
-        return "" if isinstance(msgspec.json.decode(message.payload), dict) else "not_json"
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return "cut" if message.payload_bytes > len(message.payload.encode()) else "not_json"
+    def skip(self, message: Waiting, why: str, detail: str = "") -> None:
+        """Count one that goes on waiting; the first ones are named."""
+        self.skipped[why] += 1
+        if len(self.examples) < _LISTED:
+            self.examples.append(Skipped(message.position, why, detail))
 
 
 def headers(topic: str, message: Waiting) -> list[tuple[str, bytes]]:
@@ -108,67 +107,75 @@ def headers(topic: str, message: Waiting) -> list[tuple[str, bytes]]:
     return [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
 
 
-def replay(client: Client, sender: Publisher | None, chosen: Selection) -> Outcome:
-    """Send the selected messages again; without a `sender` only say what would be sent.
+def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules) -> Outcome:
+    """Send the chosen messages again; without a `sender` only say what would be sent.
 
     Raises:
         TransientFault: Kafka did not acknowledge; the messages of that block stay `replaying`.
+        DatabaseError: an expression of the repair is wrong.
     """
     outcome = Outcome()
-    fit = list(_fit(waiting(client, chosen, fit_first=True), outcome))
-    _count(outcome, fit)
-    if sender is not None:
-        for start in range(0, len(fit), _BLOCK):
-            _send(client, sender, chosen.topic, fit[start : start + _BLOCK])
+    taken = islice(_taken(client, order, rules, outcome), order.chosen.limit)
+    journal = Journal(client, order.masks.mask(str(order.repair)) if order.repair else "")
+    while block := list(islice(taken, _BLOCK)):
+        _act(block, order, journal, sender, outcome)
     return outcome
 
 
 def discard(client: Client, chosen: Selection, dry_run: bool = False) -> Outcome:
-    """Record that the selected messages are given up; nothing is deleted."""
-    outcome, found = Outcome(), waiting(client, chosen)
-    _count(outcome, found)
-    if found and not dry_run:
-        _record(client, [(*_place(one), "discarded", 0, None, None, _who()) for one in found])
+    """Record that the chosen messages are given up; nothing is deleted."""
+    outcome, journal = Outcome(), Journal(client)
+    found = islice(chain.from_iterable(pages(client, chosen)), chosen.limit)
+    while block := list(islice(found, _BLOCK)):
+        outcome.discarded += len(block)
+        outcome.reasons.update(message.reason for message in block)
+        if not dry_run:
+            journal.discarded(block)
     return outcome
 
 
-def _fit(found: list[Waiting], outcome: Outcome) -> Iterator[Waiting]:
-    for message in found:
-        if why := unfit(message):
-            outcome.skipped.append(Skipped(Position(message.partition, message.offset), why))
-        else:
-            yield message
+def _taken(client: Client, order: Order, rules: Rules, outcome: Outcome) -> Iterator[Tried]:
+    """What is acted upon; the rest is counted in `outcome`."""
+    expressions = order.repair.expressions if order.repair else ()
+    for page in pages(client, order.chosen, expressions):
+        for one in tried(page, rules, order.repair):
+            outcome.look(one)
+            _sample(one, order, outcome)
+            if one.passes or order.policy is Policy.DROP or (order.policy is Policy.REINSERT and not one.unfit):
+                yield one
+            elif order.policy is Policy.STOP:
+                outcome.stopped = Skipped(one.message.position, one.why, one.detail)
+                return
+            else:
+                outcome.skip(one.message, one.why, one.detail)
 
 
-def _count(outcome: Outcome, messages: list[Waiting]) -> None:
-    outcome.done = len(messages)
-    for message in messages:
-        outcome.reasons[message.reason] = outcome.reasons.get(message.reason, 0) + 1
+def _sample(one: Tried, order: Order, outcome: Outcome) -> None:
+    if len(outcome.samples) < order.samples and one.before is not None and one.after is not None:
+        changes = difference(one.before, one.after)
+        outcome.samples.append(Sample(one.message.position, one.message.reason, changes, one.reasons))
 
 
-def _send(client: Client, sender: Publisher, topic: str, block: list[Waiting]) -> None:
-    _record(client, [(*_place(one), "replaying", one.attempts + 1, None, None, _who()) for one in block])
+def _act(block: list[Tried], order: Order, journal: Journal, sender: Publisher | None, outcome: Outcome) -> None:
+    """Send or, under `drop`, discard each one of a block and record it; without a sender only count it."""
+    sent = [one for one in block if one.passes or order.policy is Policy.REINSERT]
+    given_up = [one.message for one in block if not (one.passes or order.policy is Policy.REINSERT)]
+    if sender is not None:
+        journal.discarded(given_up)
+        sent = _send(sent, order.chosen.topic, journal, sender, outcome)
+    outcome.done += len(sent)
+    outcome.discarded += len(given_up)
+    outcome.reasons.update(message.reason for message in (*(one.message for one in sent), *given_up))
+
+
+def _send(block: list[Tried], topic: str, journal: Journal, sender: Publisher, outcome: Outcome) -> list[Tried]:
+    """Send what no other run has claimed; those."""
+    won = {message.place for message in journal.claim([one.message for one in block])} if block else set()
+    mine = [one for one in block if one.message.place in won]
     for one in block:
-        sender.send(one.payload.encode(), one.grid_code.encode(), headers(topic, one))
-    stands = sender.flush()
-    rows = [
-        (*_place(one), "replayed", one.attempts + 1, at.partition, at.offset, _who())
-        for one, at in zip(block, stands, strict=True)
-    ]
-    _record(client, rows)
-
-
-def _place(message: Waiting) -> tuple[str, int, int]:
-    return message.topic_id, message.partition, message.offset
-
-
-def _record(client: Client, rows: Sequence[tuple[object, ...]]) -> None:
-    client.insert("quarantine_actions", rows, column_names=_COLUMNS)
-
-
-@functools.cache
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
+        if one.message.place not in won:
+            outcome.skip(one.message, "claimed")
+    for one in mine:
+        sender.send(one.value, one.key, headers(topic, one.message))
+    journal.sent([one.message for one in mine], sender.flush())
+    return mine

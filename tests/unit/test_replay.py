@@ -1,19 +1,36 @@
-"""What may be sent again, and what it carries."""
+"""What may be sent again, by which policy, and what it carries."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
-from pipelines.replay import Waiting, headers, unfit
+from pipelines.actions import Journal
+from pipelines.fix import Assignments, Patch
+from pipelines.judge import Context, GridIndex, GridRow
+from pipelines.replay import Order, Policy, discard, headers, replay
+from pipelines.sources.publish import Acknowledged
+from pipelines.trial import Rules, tried
+from pipelines.waiting import Selection, Waiting, pages
+from tests.unit.messages import encoded, message, records
+
+GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2020, 1, 1), None)
+RULES = Rules(Context(GridIndex.of([GRID]), frozenset({405, 999}), datetime(2026, 3, 5, tzinfo=UTC)))
+_COLUMNS = [
+    *("topic", "topic_id", "kafka_partition", "kafka_offset", "kafka_time", "stage", "reason", "reasons", "detail"),
+    *("source", "grid_code", "payload", "payload_bytes"),
+]
 
 
 def waiting(payload: str, size: int | None = None) -> Waiting:
-    return Waiting("id", 3, 42, "330203001001", payload, len(payload) if size is None else size, "grid_unknown", 1)
+    return Waiting("id", 3, 42, "330203001001", payload, len(payload) if size is None else size, "unknown_grid", 1)
 
 
 @pytest.mark.parametrize(
     ("payload", "size", "why"),
     [
-        ('{"text":"[手机号]"}', 30, ""),
-        ('{"text":"[手机号]"}', 5, ""),  # masking lengthens as well as shortens
         ('{"text":"a', 70_000, "cut"),
         ("}", 1, "not_json"),
         ("[]", 2, "not_json"),
@@ -22,7 +39,21 @@ def waiting(payload: str, size: int | None = None) -> Waiting:
     ],
 )
 def test_what_cannot_be_sent_again(payload: str, size: int, why: str) -> None:
-    assert unfit(waiting(payload, size)) == why
+    (one,) = tried([waiting(payload, size)], RULES)
+    assert (one.passes, one.unfit) == (False, why)
+
+
+def test_masking_shortens_and_lengthens() -> None:
+    text = encoded(message(text="[手机号]"))
+    assert text
+    assert [one.passes for size in (5, 5000) for one in tried([waiting(text.decode(), size)], RULES)] == [True, True]
+
+
+def test_the_present_rules_judge_what_would_be_sent() -> None:
+    values = [message(), message(severity=9), message(grid_code="330203001999"), message(schema_version=7)]
+    found = list(tried([waiting(encoded(value).decode()) for value in values], RULES))  # type: ignore[union-attr]
+    assert [one.reasons for one in found] == [(), ("bad_value",), ("unknown_grid",), ("unknown_version",)]
+    assert [one.key for one in found] == [b"330203001001", b"330203001001", b"330203001999", b"330203001001"]
 
 
 def test_where_it_came_from() -> None:
@@ -32,3 +63,96 @@ def test_where_it_came_from() -> None:
         ("gridstream-offset", b"42"),
         ("gridstream-attempt", b"2"),
     ]
+
+
+def fill(client: Client, *values: Any) -> None:
+    """Rejected messages at offsets 0, 1, …, one a second, as decode and judge refuse them."""
+    table = records(*values)
+    verdicts = RULES.verdicts([encoded(value) or b"" for value in values])
+    rows = []
+    for offset, (value, verdict) in enumerate(zip(table["value"].to_pylist(), verdicts, strict=True)):
+        at, reasons = datetime(2026, 3, 1, 0, 0, offset, tzinfo=UTC), list(verdict.reasons) or ["unknown_grid"]
+        where = ("t", "id", 0, offset, at, "decode", reasons[0], reasons, verdict.detail)
+        rows.append((*where, "hotline" if offset % 2 else "wechat", "330203001001", value.decode(), len(value)))
+    client.insert("quarantine", rows, column_names=_COLUMNS)
+    client.command("SELECT sleep(0.01)")
+
+
+@pytest.fixture
+def mixed(migrated_database: Client) -> Client:
+    """Two that pass by now, two that do not, one that is no JSON; in this order: good, bad, broken, good, bad."""
+    fill(migrated_database, message(), message(severity=9), b"{", message(report_id="R2"), message(severity=7))
+    return migrated_database
+
+
+@pytest.mark.parametrize(
+    ("policy", "done", "discarded", "skipped", "stopped"),
+    [
+        (Policy.SKIP, 2, 0, {"rejected": 2, "not_json": 1}, None),
+        (Policy.STOP, 1, 0, {}, (0, 1)),
+        (Policy.REINSERT, 4, 0, {"not_json": 1}, None),
+        (Policy.DROP, 2, 3, {}, None),
+    ],
+)
+def test_policies(
+    mixed: Client, policy: Policy, done: int, discarded: int, skipped: dict[str, int], stopped: tuple[int, int] | None
+) -> None:
+    outcome = replay(mixed, None, Order(Selection("t"), policy), RULES)
+    assert (outcome.done, outcome.discarded, outcome.skipped) == (done, discarded, skipped)
+    assert (outcome.stopped.position if outcome.stopped else None) == stopped
+    assert mixed.command("SELECT count() FROM quarantine_actions") == 0  # nothing was sent, so nothing is recorded
+
+
+def test_a_limit_counts_what_is_acted_upon(mixed: Client) -> None:
+    assert replay(mixed, None, Order(Selection("t", limit=2)), RULES).done == 2
+    assert replay(mixed, None, Order(Selection("t", limit=1), Policy.DROP), RULES).discarded == 0
+    assert replay(mixed, None, Order(Selection("t", limit=2), Policy.DROP), RULES).discarded == 1
+
+
+def test_choosing(mixed: Client) -> None:
+    def offsets(**chosen: Any) -> list[int]:
+        return [one.offset for page in pages(mixed, Selection("t", **chosen), size=2) for one in page]
+
+    assert offsets() == [0, 1, 2, 3, 4]
+    assert offsets(reason="bad_value") == offsets(rule="bad_value:severity") == [1, 4]
+    assert offsets(rule="bad_value:text") == offsets(reason="empty") == []
+    assert offsets(source="hotline") == [1, 3]
+    assert offsets(since=datetime(2026, 3, 1, 0, 0, 3, tzinfo=UTC)) == [3, 4]
+    assert offsets(until=datetime(2026, 3, 1, 0, 0, 1, tzinfo=UTC)) == [0]
+
+
+def test_fixing_is_tried_first(mixed: Client) -> None:
+    order = Order(Selection("t", reason="bad_value"), repair=Assignments.read(["severity=toUInt8(severity) - 5"]))
+    outcome = replay(mixed, None, Order(order.chosen, repair=order.repair, samples=1), RULES)
+    assert (outcome.looked_at, outcome.passing, outcome.still) == (2, 2, {})
+    (sample,) = outcome.samples
+    assert (sample.position, sample.changes) == ((0, 1), ['-  "severity": 9', '+  "severity": 4'])
+    still = replay(mixed, None, Order(order.chosen, repair=Patch(({"op": "remove", "path": "/due_at"},))), RULES)
+    assert (still.passing, still.skipped) == (0, {"not_applied": 2})
+
+
+def test_what_is_discarded_waits_no_more(mixed: Client) -> None:
+    assert discard(mixed, Selection("t", reason="bad_value"), dry_run=True).discarded == 2
+    assert discard(mixed, Selection("t", reason="bad_value")).discarded == 2
+    assert discard(mixed, Selection("t", reason="bad_value")).discarded == 0
+    assert discard(mixed, Selection("t", limit=1)).discarded == 1
+    assert sum(map(len, pages(mixed, Selection("t")))) == 2
+
+
+def test_of_two_runs_the_first_to_claim_sends(mixed: Client) -> None:
+    (messages,) = pages(mixed, Selection("t"))
+    first, second = Journal(mixed), Journal(mixed)
+    assert first.claim(messages[:2]) == messages[:2]
+    mixed.command("SELECT sleep(0.01)")
+    assert second.claim(messages[1:4]) == messages[2:4]
+    first.sent(messages[:2], [Acknowledged(0, 7), Acknowledged(0, 8)])
+    states = "SELECT state, count() FROM quarantine_states GROUP BY state ORDER BY state"
+    assert mixed.query(states).result_rows == [("replayed", 2), ("replaying", 2), ("waiting", 1)]
+
+
+def test_a_repair_is_recorded(mixed: Client) -> None:
+    journal = Journal(mixed, "severity = 2", uuid4())
+    ((one, *_),) = pages(mixed, Selection("t"))
+    journal.sent(journal.claim([one]), [Acknowledged(0, 7)])
+    found = mixed.query("SELECT state, fix FROM quarantine_states WHERE kafka_offset = 0").result_rows
+    assert found == [("fixed", "severity = 2")]

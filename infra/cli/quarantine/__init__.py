@@ -1,0 +1,23 @@
+"""`gridstream quarantine`: what was rejected and why; repair it, send it again, or give it up."""
+
+import typer
+
+from infra.cli.quarantine.act import discard, fix, replay
+from infra.cli.quarantine.read import list_, show, stats
+
+_HELP = """隔离区：被拒消息的统计、清单与内容（已脱敏），修正、重放与放弃。
+
+Rejected messages: how many and why, which, what one says (masked); repair them, send them again, give them up.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True)
+    group.command()(stats)
+    group.command("list")(list_)
+    group.command()(show)
+    group.command()(fix)
+    group.command()(replay)
+    group.command()(discard)
+    app.add_typer(group, name="quarantine")
