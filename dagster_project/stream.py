@@ -10,9 +10,11 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from dagster_project.resources import Services
+from infra.settings import Settings
 from pipelines import kafka
 from pipelines.errors import GridstreamError
 from pipelines.observe import Lag, LedgerFigures, lag, ledger_figures
+from pipelines.stream.state import read_state
 
 KEEPS_UP = "stream_keeps_up"
 PATIENCE = 120.0  # seconds a message may wait in Kafka
@@ -51,15 +53,22 @@ class Cursor(msgspec.Struct):
 def look(services: Services) -> Look:
     """Ask Kafka and the ledger; a service that does not answer is a problem, not an error."""
     now = services.settings
+    alarm = held_back(now)
     try:
         with services.clickhouse("engineer") as client:
             figures = ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
             waiting = lag(client, now.kafka_bootstrap, now.topic)
     except (GridstreamError, DatabaseError) as error:
-        return Look(problem=f"{type(error).__name__}: {error}".splitlines()[0][:500])
+        return Look(problem=alarm or f"{type(error).__name__}: {error}".splitlines()[0][:500])
     late = waiting.seconds > PATIENCE
     problem = f"{waiting.messages} messages wait, the oldest for {waiting.seconds:.0f} s" if late else None
-    return Look(waiting, figures, problem)
+    return Look(waiting, figures, alarm or problem)
+
+
+def held_back(now: Settings) -> str | None:
+    """What the stream itself says when its circuit breaker holds it, or when it stopped at a fault."""
+    state = read_state(now.run / "stream.json")
+    return f"{state.condition}: {state.reason}" if state and state.condition in ("held", "failed") else None
 
 
 @dg.sensor(

@@ -104,6 +104,17 @@ class Settings(BaseSettings):
     trigger_seconds: float = _STREAM(2.0, "微批间隔（秒） seconds between micro-batches", ge=0, le=3600)
     max_batch_rows: int = _STREAM(1_000_000, "微批最多消息数 most messages in a micro-batch", ge=1)
     mask_patterns: OptionalPath = _STREAM(None, "自定脱敏规则（YAML） YAML list of {name, regex} to mask besides")
+    breaker_ratio: float = _STREAM(0.3, "熔断：被拒比例 share refused at which the stream holds", gt=0, le=1)
+    breaker_window: int = _STREAM(
+        10_000,
+        "按最近多少条计算比例 latest messages of a partition the share is taken of; 0 = never",
+        ge=0,
+        le=1_000_000,
+    )
+    breaker_minimum: int = _STREAM(500, "至少多少条才判断 messages there must be before the share counts", ge=1)
+    breaker_run: int = _STREAM(
+        2_000, "熔断：连续被拒条数 refused messages in a row at which it holds; 0 = never", ge=0, le=1_000_000
+    )
     chunk_rows: int = _STREAM(65_536, "每次插入对齐的偏移量 offsets an insert chunk is cut at", ge=1, le=10_000_000)
 
     dagster_port: Port = _DAGSTER(3000, "Dagster 网页的端口 port of Dagster's web UI")

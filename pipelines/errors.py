@@ -27,3 +27,9 @@ class Fenced(PositionFault):
 
 class UserFault(GridstreamError):
     """Wrong input from a person; the text says what to do next."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, at most 300 characters; its type when it says nothing."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines()]
+    return next(filter(None, lines), type(error).__name__)[:300]

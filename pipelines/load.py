@@ -25,7 +25,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from pipelines import ledger
 from pipelines.clickhouse import is_transient
-from pipelines.errors import TransientFault
+from pipelines.errors import TransientFault, first_line
 from pipelines.ledger import Phase, Range, Stream
 from pipelines.sql import packaged
 
@@ -76,7 +76,7 @@ class Loader:
             self._load(rows, unfinished, started)
         except Exception as error:
             if is_transient(error):
-                raise TransientFault(f"ClickHouse: {_first_line(error)}") from error
+                raise TransientFault(f"ClickHouse: {first_line(error)}") from error
             raise
 
     def _load(self, rows: Rows, unfinished: bool, started: float) -> None:
@@ -120,7 +120,3 @@ class Loader:
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )(work)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -7,6 +7,7 @@ from infra.settings import Settings
 from pipelines import kafka, observe
 from pipelines.clickhouse import connect
 from pipelines.errors import GridstreamError
+from pipelines.stream.held import HOW_TO_RESUME
 from pipelines.stream.state import StreamState, read_state
 
 # With messages waiting, a stream that has loaded none for this long is stuck, in seconds.
@@ -57,6 +58,9 @@ def _troubles(state: StreamState | None) -> tuple[Problem, ...]:
         return (
             Problem(f"流作业已停 the stream stopped: {state.reason}", "排除原因后 mend the cause, then: gridstream up"),
         )
+    if state.condition == "held":
+        told = "; ".join(map(str, state.held))
+        return (Problem(f"流作业熔断 the circuit breaker holds the stream: {told}", HOW_TO_RESUME),)
     if state.condition == "waiting":
         return (Problem(f"流作业在等待 the stream waits: {state.reason}", "看 see: gridstream logs stream"),)
     return ()

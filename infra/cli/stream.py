@@ -1,4 +1,5 @@
-"""`gridstream stream run`: the Spark job, in the foreground; the embedded stack runs this under its supervisor."""
+"""`gridstream stream run`: the Spark job, in the foreground; the embedded stack runs this under its supervisor.
+`gridstream stream resume`: a person's order to a stream that its circuit breaker holds."""
 
 import logging
 import os
@@ -10,9 +11,13 @@ from infra.cli.output import fail
 from infra.local.jars import SPARK_KAFKA, jars
 from infra.local.java import find_java
 from infra.settings import Settings, settings
-from pipelines.errors import PositionFault
+from pipelines import kafka
+from pipelines.errors import PositionFault, UserFault
 from pipelines.mask import read_patterns
+from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.held import give_order, order_path
+from pipelines.stream.state import read_state
 
 
 def stream_config(now: Settings) -> StreamConfig:
@@ -34,6 +39,7 @@ def stream_config(now: Settings) -> StreamConfig:
         trigger_seconds=now.trigger_seconds,
         mask_patterns=read_patterns(now.mask_patterns) if now.mask_patterns else (),
         model=now.model,
+        breaker=Breaker(now.breaker_ratio, now.breaker_window, now.breaker_minimum, now.breaker_run),
     )
 
 
@@ -58,7 +64,33 @@ def run(
         fail(str(fault), POSITION_EXIT)
 
 
+def resume(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="放行到隔离区 let what waits in the topic now into quarantine, however bad")
+    ] = False,
+) -> None:
+    """熔断后继续：从头计数；仍然太差则再次熔断。
+
+    Lets a stream go on that its circuit breaker holds. What was refused so far counts no more; when too much
+    is refused again, it holds again. With --accept everything that is in the topic now passes, good or bad.
+    """
+    now = settings()
+    state = read_state(now.run / "stream.json")
+    if state is None or state.condition != "held":
+        told = state.condition if state else "never started"
+        raise UserFault(f"流作业没有被熔断 the stream is not held by its breaker; it is: {told}")
+    if accept:
+        counts_from = kafka.end_offsets(now.kafka_bootstrap, now.topic)
+    else:
+        counts_from = {held.partition: held.next_offset for held in state.held}
+    topic_id = kafka.topic_id(now.kafka_bootstrap, now.topic)
+    give_order(order_path(now.run / "stream.json"), topic_id, counts_from)
+    for number, offset in sorted(counts_from.items()):
+        print(f"分区 partition {number}: 自偏移量 from offset {offset} 起计数 on, messages count for the breaker")
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="流作业 the Spark stream job", no_args_is_help=True)
     group.command("run")(run)
+    group.command("resume")(resume)
     app.add_typer(group, name="stream")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.clickhouse import ClickHouse
 from pipelines.decode import Limits
+from pipelines.stream.breaker import Breaker
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class StreamConfig:
     starts of two micro-batches. jars: local paths of Spark's Kafka connector. state_file: where the
     stream says how it is (see `pipelines.stream.state`). mask_patterns: (name, regular expression) of
     what is masked beside the built-in kinds. model: where a promoted model lies or will lie,
-    readable by every worker; while there is none, the shipped model runs.
+    readable by every worker; while there is none, the shipped model runs. breaker: when so much is
+    refused that the stream holds.
     """
 
     kafka_bootstrap: str
@@ -33,4 +35,5 @@ class StreamConfig:
     trigger_seconds: float = 1.0
     limits: Limits = Limits()
     model: Path | None = None
+    breaker: Breaker = Breaker()
     mask_patterns: tuple[tuple[str, str], ...] = ()

@@ -2,7 +2,9 @@
 
 A service that is down: the same micro-batch is tried again, for ever, with a growing pause; Kafka
 holds what arrives meanwhile. A wrong position: stop, say why, and do not come back by ourselves
-(exit code `POSITION_EXIT`, which the supervisor leaves alone).
+(exit code `POSITION_EXIT`, which the supervisor leaves alone). An open circuit breaker: nothing more is read; the
+process stays up and holds the micro-batch until a person orders it to go on, so that the order takes effect at once
+and `status` can tell a stream that is held from one that died.
 """
 
 import contextlib
@@ -11,12 +13,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
 
-import pyarrow as pa
+import msgspec
 from clickhouse_connect.driver.client import Client
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException, StreamingQueryException
@@ -28,10 +30,13 @@ from tenacity.nap import sleep_using_event
 from pipelines import kafka, ledger
 from pipelines.classify import current_model
 from pipelines.clickhouse import connect, is_transient
-from pipelines.errors import GridstreamError, PositionFault, TransientFault
+from pipelines.errors import GridstreamError, PositionFault, TransientFault, first_line
 from pipelines.judge import Context, utc_now
 from pipelines.ledger import Progress, Stream
+from pipelines.stream import gaps
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.held import HOW_TO_RESUME, BreakerOpen, Held, order_path, read_order
+from pipelines.stream.memory import Memory
 from pipelines.stream.registry import RegistryReader
 from pipelines.stream.session import EARLIEST, records, start_session
 from pipelines.stream.state import Condition, write_state
@@ -42,9 +47,14 @@ log = logging.getLogger("gridstream.stream")
 T = TypeVar("T")
 
 POSITION_EXIT = 3  # exit code of a stream that must not be restarted before a person looked
+_LOOK_SECONDS = 1.0  # between two looks for an order to resume
 _LONGEST_PAUSE = 30.0  # seconds between two tries while a service is down
 # Spark's error classes for offsets that Kafka no longer has; decided by class, not by text.
 _LOST_DATA = ("KAFKA_DATA_LOSS", "UNEXPECTED_KAFKA")
+
+
+class _Renewed(GridstreamError):
+    """The topic is another one than the query was started for: only a new query can go on."""
 
 
 class StreamJob:
@@ -56,6 +66,7 @@ class StreamJob:
         self._fault: GridstreamError | None = None
         self._registry = RegistryReader()
         self._partitions = 1
+        self._memory = Memory(config.breaker, order_path(config.state_file))
 
     def stop(self, *_: object) -> None:
         """Ask the stream to end; what is being loaded is finished or safely repeated next time."""
@@ -87,7 +98,9 @@ class StreamJob:
 
     def _query(self, session: SparkSession) -> None:
         """Run the query until it ends; a fault of a service is raised as `TransientFault`."""
+        self._fault, self._memory = None, Memory(self._config.breaker, order_path(self._config.state_file))
         stream, progress = self._take_over()
+        self._require_no_gap(stream, progress)
         starting = self._starting(progress)
         log.info(
             "writer %d of topic %s (%s); behind the ledger: %s", stream.writer, stream.topic, stream.topic_id, starting
@@ -104,7 +117,7 @@ class StreamJob:
         try:
             self._await(query)
         except StreamingQueryException as error:
-            raise self._fault_of(error) from error
+            raise self._fault_of(stream, error) from error
 
     def _await(self, query: StreamingQuery) -> None:
         while not self._stopping.is_set():
@@ -112,13 +125,22 @@ class StreamJob:
                 return
         _end(query)
 
-    def _fault_of(self, error: PySparkException) -> GridstreamError:
+    def _fault_of(self, stream: Stream, error: PySparkException) -> GridstreamError:
+        """Whether messages are lost is decided by the offsets themselves: Spark tells it in several ways."""
         if self._fault is not None:
-            return self._fault
-        condition = error.getCondition() or ""
-        if any(name in f"{condition} {error}" for name in _LOST_DATA):
-            return PositionFault(f"Kafka no longer has the offsets that come next: {_line(error)}")
-        return TransientFault(f"the query ended: {_line(error)}")
+            return self._fault if not isinstance(self._fault, _Renewed) else TransientFault(str(self._fault))
+        try:
+            self._require_no_gap(stream, ledger.progress(self._client, stream))
+        except GridstreamError as fault:
+            return fault
+        if (error.getCondition() or "").startswith(_LOST_DATA):
+            return PositionFault(f"Kafka no longer has the offsets that come next: {first_line(error)}")
+        return TransientFault(f"the query ended: {first_line(error)}")
+
+    def _require_no_gap(self, stream: Stream, progress: Progress) -> None:
+        if found := gaps.gaps(progress, kafka.beginning_offsets(self._config.kafka_bootstrap, self._config.topic)):
+            gaps.record(self._client, stream, found)
+            raise gaps.fault(found)
 
     def _take_over(self) -> tuple[Stream, Progress]:
         topic_id = kafka.topic_id(self._config.kafka_bootstrap, self._config.topic)
@@ -134,7 +156,7 @@ class StreamJob:
         """Called by Spark for each micro-batch; returns only when all of it is loaded."""
         started = monotonic()
         try:
-            rows = self._persist(functools.partial(self._load, stream, frame, batch_id))
+            rows = self._loaded(stream, frame, batch_id)
         except GridstreamError as fault:
             self._fault = fault
             raise
@@ -142,19 +164,47 @@ class StreamJob:
         log.info("batch %d: %d messages in %.2f s", batch_id, rows, seconds)
         self._say("running", batch_id=batch_id, rows=rows, seconds=seconds)
 
+    def _loaded(self, stream: Stream, frame: DataFrame, batch_id: int) -> int:
+        while True:
+            try:
+                return self._persist(functools.partial(self._load, stream, frame, batch_id))
+            except BreakerOpen as fault:
+                self._hold(stream, fault)
+
+    def _hold(self, stream: Stream, fault: BreakerOpen) -> None:
+        """Return when a person has ordered to go on; raise `fault` when the stream is told to stop."""
+        path = order_path(self._config.state_file)
+        before = read_order(path, stream.topic_id)
+        log.error("held: %s", fault)
+        self._say("held", f"{fault}. {HOW_TO_RESUME}", held=fault.held)
+        while (order := read_order(path, stream.topic_id)) == before:
+            if self._stopping.wait(_LOOK_SECONDS):
+                raise fault
+        log.warning("resumed; messages count for the breaker from %s on", order.counts_from if order else {})
+        self._say("running")
+
     def _load(self, stream: Stream, frame: DataFrame, batch_id: int) -> int:
         ledger.still_mine(self._client, stream)
+        self._require_same_topic(stream)
         work = self._work(stream, batch_id)
         log.debug("batch %d: orders %s", batch_id, work.progress)
-        results = frame.mapInArrow(functools.partial(_run, work=work), RESULT_DDL).collect()
+        results = frame.mapInArrow(functools.partial(run, work=work), RESULT_DDL).collect()
         _raise_faults(results)
+        self._memory.learn(results)
         return sum(row.last_offset - row.first_offset + 1 for row in results)
+
+    def _require_same_topic(self, stream: Stream) -> None:
+        """Spark knows a topic by its name only: of one made anew it would read on at the old one's offset."""
+        found = kafka.topic_id(self._config.kafka_bootstrap, self._config.topic)
+        if found != stream.topic_id:
+            raise _Renewed(f"topic {stream.topic} was made anew ({found}); it is read from its beginning")
 
     def _work(self, stream: Stream, batch_id: int) -> Work:
         current_model(self._config.model)  # a model that no task could use stops the stream here, with a clear word
         progress = ledger.progress(self._client, stream)
         context = Context(self._registry.current(self._client), _known_types(), utc_now())
-        return Work(self._config, stream, progress, self._earliest(progress), context, batch_id)
+        earliest, known = self._earliest(progress), self._memory.recall(self._client, stream, progress)
+        return Work(self._config, stream, progress, earliest, context, batch_id, *known)
 
     def _earliest(self, progress: Progress) -> dict[int, int]:
         """Only a partition that the ledger does not know needs Kafka's word on where it begins."""
@@ -199,10 +249,6 @@ def _known_types() -> frozenset[int]:
     return frozenset(kind.code for kind in event_types())
 
 
-def _run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
-    return run(batches, work)
-
-
 def _with_faults_named(work: Callable[[], T]) -> Callable[[], T]:
     def named() -> T:
         try:
@@ -211,18 +257,21 @@ def _with_faults_named(work: Callable[[], T]) -> Callable[[], T]:
             raise
         except Exception as error:
             if is_transient(error):
-                raise TransientFault(_line(error)) from error
+                raise TransientFault(first_line(error)) from error
             raise
 
     return named
 
 
 def _raise_faults(results: Iterable[Any]) -> None:
-    """Position faults first: they outweigh a service that is down."""
-    faults = sorted((row.fault, row.detail) for row in results if row.fault)
-    for kind, detail in faults:
-        raise PositionFault(detail) if kind == "position" else TransientFault(detail)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    """Position faults first: they outweigh a service that is down, and that a breaker, which stays open."""
+    faults: dict[str, list[str]] = {}
+    for row in results:
+        faults.setdefault(row.fault, []).append(row.detail)
+    if found := faults.get("position"):
+        raise PositionFault(min(found))
+    if found := faults.get("transient"):
+        raise TransientFault(min(found))
+    if found := faults.get("held"):
+        held = (msgspec.json.decode(detail, type=Held) for detail in found)
+        raise BreakerOpen(sorted(held, key=lambda one: one.partition))

@@ -1,18 +1,20 @@
 """How the stream is, in a small file beside its checkpoint: for `gridstream status`, which must be
 able to tell why nothing moves when ClickHouse itself does not answer."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-Condition = Literal["starting", "running", "waiting", "stopped", "failed"]
+from pipelines.stream.held import Held
+
+Condition = Literal["starting", "running", "waiting", "held", "stopped", "failed"]
 
 
 class StreamState(msgspec.Struct, frozen=True):
-    """`condition` since `at`; `reason` says why it waits, stopped or failed, and what to do."""
+    """`condition` since `at`; `reason` says why it waits, is held, stopped or failed,
+    and what to do. `held`: the partitions whose breaker is open."""
 
     condition: Condition
     at: datetime
@@ -21,13 +23,14 @@ class StreamState(msgspec.Struct, frozen=True):
     batch_id: int = -1
     rows: int = 0
     seconds: float = 0.0
+    held: tuple[Held, ...] = ()
 
 
 def write_state(path: Path, **fields: object) -> None:
     """Replace the file in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), **fields}), "utf-8")
+    fresh.write_bytes(msgspec.json.encode({"at": datetime.now(UTC), **fields}))
     fresh.replace(path)
 
 

@@ -1,5 +1,6 @@
 """What runs in a Spark task: one Kafka partition's share of a micro-batch, chunk by chunk.
 
+Before a chunk is loaded the circuit breaker looks at what was refused; when it opens, nothing of the chunk is loaded.
 Faults come back as rows, not as exceptions: the driver must tell a service that is down (wait and
 try again) from a position that is wrong (stop), and an exception reaches it only as text.
 While one chunk is inserted, the next one is decoded.
@@ -7,11 +8,14 @@ While one chunk is inserted, the next one is decoded.
 
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
@@ -22,11 +26,14 @@ from pipelines.errors import PositionFault, TransientFault
 from pipelines.judge import Context
 from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Loader, Rows
+from pipelines.stream.breaker import Refused
 from pipelines.stream.chunks import behind, cut, offsets_of
 from pipelines.stream.config import StreamConfig
+from pipelines.stream.held import BreakerOpen, Held
 from pipelines.stream.prepare import Preparation, prepare
 
-# One row a chunk. `fault` is '' or 'transient' or 'position'; then `detail` says what.
+# One row a chunk. `refused`: one byte a message for the breaker's memory, the latest ones of the chunk.
+# `fault` is '' or 'transient', 'position' or 'held'; then `detail` says what ('held': a `Held` as JSON).
 RESULT = pa.schema(
     [
         ("partition", pa.int32()),
@@ -35,20 +42,23 @@ RESULT = pa.schema(
         ("good", pa.int64()),
         ("quarantined", pa.int64()),
         ("duplicates", pa.int64()),
+        ("refused", pa.binary()),
         ("fault", pa.string()),
         ("detail", pa.string()),
     ]
 )
 RESULT_DDL = (
     "partition int, first_offset long, last_offset long, good long, quarantined long, duplicates long, "
-    "fault string, detail string"
+    "refused binary, fault string, detail string"
 )
+_NONE = np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True)
 class Work:
     """A micro-batch's orders to its tasks. `earliest`: the offset at which a partition that the
-    ledger does not know must begin."""
+    ledger does not know must begin. `counts_from`, `refused`: by partition, the offset from which on messages
+    count for the breaker, and what it remembers of those already loaded."""
 
     config: StreamConfig
     stream: Stream
@@ -56,6 +66,12 @@ class Work:
     earliest: dict[int, int]
     context: Context
     batch_id: int
+    counts_from: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, Refused] = field(default_factory=dict)
+
+    def edges(self, partition: int) -> tuple[int, ...]:
+        """Offsets at which chunks are cut besides the multiples of `chunk_rows`."""
+        return (*self.progress.edges(partition), self.counts_from.get(partition, 0))
 
     def due(self, partition: int, first: int) -> int:
         """The offset that must come next in `partition`, whose records begin at `first`."""
@@ -67,7 +83,10 @@ def run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatc
     """Load one partition's records; yields one row of `RESULT` per chunk, a fault last."""
     try:
         for rows in _chunks(batches, work):
-            yield _result(rows.offsets, rows.events.num_rows, rows.quarantine.num_rows, rows.duplicates)
+            counts = rows.events.num_rows, rows.quarantine.num_rows, rows.duplicates
+            yield _result(rows.offsets, *counts, work.config.breaker.remember(_NONE, refused_of(rows)).tobytes())
+    except BreakerOpen as fault:
+        yield _result(Range(-1, -1, -1), fault="held", detail=msgspec.json.encode(fault.held[0]).decode())
     except TransientFault as fault:
         yield _result(Range(-1, -1, -1), fault="transient", detail=str(fault))
     except PositionFault as fault:
@@ -82,10 +101,10 @@ def _chunks(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[Rows]:
     partition, offset = int(first["partition"][0].as_py()), int(first["offset"][0].as_py())
     due = work.due(partition, offset)
     loader = Loader(_client(work.config.clickhouse), work.stream, work.batch_id)
-    plan = _plan(work)
+    plan, guard = _plan(work), Guard(work, partition)
     pending: Future[Rows] | None = None
     with ThreadPoolExecutor(1) as inserter:
-        for chunk in cut(itertools.chain((first,), filled), work.config.chunk_rows, work.progress.edges(partition)):
+        for chunk in cut(itertools.chain((first,), filled), work.config.chunk_rows, work.edges(partition)):
             started, fresh = monotonic(), behind(chunk, due)
             if not fresh.num_rows:
                 continue
@@ -93,9 +112,43 @@ def _chunks(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[Rows]:
             due = rows.offsets.last + 1
             if pending:
                 yield pending.result()
+                pending = None
+            guard.watch(rows)
             pending = inserter.submit(_load, loader, rows, work, started)
         if pending:
             yield pending.result()
+
+
+class Guard:
+    """The circuit breaker of one partition, over the chunks of a micro-batch."""
+
+    def __init__(self, work: Work, partition: int) -> None:
+        self._work = work
+        self._counts_from = work.counts_from.get(partition, 0)
+        self._before = work.refused.get(partition, _NONE)
+
+    def watch(self, rows: Rows) -> None:
+        """Take note of a chunk that is to be loaded next.
+
+        Raises:
+            BreakerOpen: it must not be. A range that was begun before is let through, to be finished.
+        """
+        if rows.offsets.first < self._counts_from:
+            return
+        refused, breaker = refused_of(rows), self._work.config.breaker
+        opening = breaker.opens(self._before, refused)
+        if opening and not self._work.progress.unfinished(rows.offsets):
+            partition, first, _ = rows.offsets
+            reasons = Counter(rows.quarantine["reason"].to_pylist())
+            raise BreakerOpen([Held(partition, first, first + opening.at, *opening[1:], dict(reasons))])
+        self._before = breaker.remember(self._before, refused)
+
+
+def refused_of(rows: Rows) -> Refused:
+    """One per message of the range: whether it goes to quarantine."""
+    refused = np.zeros(rows.offsets.last - rows.offsets.first + 1, np.bool_)
+    refused[rows.quarantine["kafka_offset"].to_numpy().astype(np.int64) - rows.offsets.first] = True
+    return refused
 
 
 def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -121,9 +174,15 @@ def _client(target: ClickHouse) -> Client:
 
 
 def _result(
-    offsets: Range, good: int = 0, quarantined: int = 0, duplicates: int = 0, fault: str = "", detail: str = ""
+    offsets: Range,
+    good: int = 0,
+    quarantined: int = 0,
+    duplicates: int = 0,
+    refused: bytes = b"",
+    fault: str = "",
+    detail: str = "",
 ) -> pa.RecordBatch:
-    values = [*offsets, good, quarantined, duplicates, fault, detail]
+    values = [*offsets, good, quarantined, duplicates, refused, fault, detail]
     return pa.RecordBatch.from_arrays(
         [pa.array([value], kind) for value, kind in zip(values, RESULT.types, strict=True)], schema=RESULT
     )

@@ -72,10 +72,10 @@ def test_every_figure_of_the_manifest(stack: Stack, streaming: Streaming, tmp_pa
 def test_the_stream_is_killed_while_messages_flow(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
     manifest = simulate(stack, tmp_path / "one.jsonl", "--days", "1", "--messages", "6000")
     with streaming() as process:
-        _until(lambda: stack.scalar("SELECT count() FROM ledger"), "the first ledger row")
+        until(lambda: stack.scalar("SELECT count() FROM ledger"), "the first ledger row")
         process.send_signal(signal.SIGKILL)
         process.wait()
-    _until(lambda: not _group_alive(process.pid), "the end of its JVM and workers")
+    until(lambda: not _group_alive(process.pid), "the end of its JVM and workers")
     shutil.rmtree(stack.settings.checkpoint_dir)  # a lost checkpoint must not double anything either
     with streaming():
         stack.wait_until_loaded()
@@ -85,7 +85,7 @@ def test_the_stream_is_killed_while_messages_flow(stack: Stack, streaming: Strea
 
 def test_an_older_stream_is_fenced(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
     with streaming() as first:
-        _until(lambda: stack.state is not None and stack.state.condition == "running", "the first stream")
+        until(lambda: stack.state is not None and stack.state.condition == "running", "the first stream")
         stack.loader.command(
             "INSERT INTO writers (writer, topic, epoch) VALUES (99, {topic:String}, 1)", {"topic": stack.topic}
         )
@@ -97,7 +97,7 @@ def test_an_older_stream_is_fenced(stack: Stack, streaming: Streaming, tmp_path:
     assert stack.scalar("SELECT count() FROM events") == 0
 
 
-def _until(condition: Callable[[], Any], what: str, timeout: float = 90) -> None:
+def until(condition: Callable[[], Any], what: str, timeout: float = 90) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

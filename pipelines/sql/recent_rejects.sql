@@ -1,0 +1,4 @@
+SELECT DISTINCT kafka_offset
+FROM quarantine
+WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
+  AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64}

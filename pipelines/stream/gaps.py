@@ -1,0 +1,37 @@
+"""Messages that Kafka's retention deleted before they were loaded: found by offsets, recorded, and told."""
+
+from collections.abc import Iterable, Mapping
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.errors import PositionFault
+from pipelines.ledger import Progress, Range, Stream
+
+_COLUMNS = ["topic", "topic_id", "kafka_partition", "first_offset", "last_offset", "writer"]
+
+
+def gaps(progress: Progress, beginnings: Mapping[int, int]) -> list[Range]:
+    """The offsets behind the ledger that Kafka keeps no more; `beginnings`: its first offset by partition. Pure.
+
+    A partition that was never loaded has no gap: the load begins where Kafka does.
+    """
+    nexts = {number: progress.next_offset(number) for number in sorted(beginnings)}
+    return [
+        Range(number, due, beginnings[number] - 1)
+        for number, due in nexts.items()
+        if due is not None and due < beginnings[number]
+    ]
+
+
+def record(client: Client, stream: Stream, found: Iterable[Range]) -> None:
+    """Write them to the table `gaps`; found again, they are one row."""
+    rows = [[stream.topic, stream.topic_id, *gap, stream.writer] for gap in found]
+    client.insert("gaps", rows, column_names=_COLUMNS)
+
+
+def fault(found: Iterable[Range]) -> PositionFault:
+    """The alarm, in one line."""
+    told = "; ".join(f"partition {n}: {last - first + 1} messages, offsets {first}..{last}" for n, first, last in found)
+    return PositionFault(
+        f"消息未入库已被 Kafka 删除 Kafka deleted messages before they were loaded ({told}); recorded in the table gaps"
+    )

@@ -1,0 +1,102 @@
+"""The circuit breaker on real services: it holds the stream, and a person's order lets it go on; nothing is lost."""
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from kafka import KafkaProducer
+
+from dagster_project.stream import held_back
+from infra.cli.figures import stream_view
+from infra.local.simulator import gridstream
+from tests.integration.conftest import Stack
+from tests.integration.test_stream import Streaming, require_proof, until
+
+
+def good() -> bytes:
+    now = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    message = {
+        "schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": uuid.uuid4().hex, "status": "reported",
+        "reported_at": now, "updated_at": now, "grid_code": "330203001001", "source": "hotline", "text": "路灯不亮",
+        "severity": 2,
+    }  # fmt: skip
+    return json.dumps(message, ensure_ascii=False).encode()
+
+
+def send(stack: Stack, partition: int, refused: Callable[[int], bool], count: int) -> None:
+    """`count` messages, of which those with these numbers are no JSON."""
+    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
+    for number in range(count):
+        producer.send(stack.topic, b"{" if refused(number) else good(), partition=partition)
+    producer.flush()
+    producer.close()
+
+
+def held(stack: Stack) -> bool:
+    return stack.state is not None and stack.state.condition == "held"
+
+
+def resume(stack: Stack, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, gridstream(), "stream", "resume", *options]
+    return subprocess.run(command, env=stack.environment(), capture_output=True, text=True, check=False)
+
+
+def quarantined(stack: Stack) -> object:
+    return stack.scalar("SELECT count() FROM quarantine FINAL")
+
+
+def test_five_percent_flow_and_half_are_held_until_the_order(stack: Stack, streaming: Streaming) -> None:
+    with streaming():
+        send(stack, 0, lambda number: number % 20 == 0, 4000)
+        stack.wait_until_loaded()
+        assert quarantined(stack) == 200
+        assert resume(stack).returncode == 2  # it is not held
+        send(stack, 1, lambda number: number % 2 == 0, 3000)
+        until(lambda: held(stack), "the breaker")
+        require_alarm(stack, partition=1)
+        before = quarantined(stack)
+        send(stack, 0, lambda number: False, 100)  # nothing more is read, from any partition
+    assert quarantined(stack) == before
+    with streaming():  # a restart holds again
+        until(lambda: held(stack), "the breaker after a restart")
+        assert quarantined(stack) == before
+        since = stack.state.at if stack.state else None
+        assert resume(stack).returncode == 0  # still as bad: it opens again
+        until(lambda: held(stack) and stack.state is not None and stack.state.at != since, "the breaker again")
+        assert resume(stack, "--accept").returncode == 0
+        stack.wait_until_loaded()
+        assert quarantined(stack) == 200 + 1500
+        send(stack, 1, lambda number: False, 100)
+        stack.wait_until_loaded()
+    require_proof(stack)
+    assert stack.scalar("SELECT count() FROM events FINAL") == 3800 + 1500 + 200
+
+
+def test_all_bad_is_held_and_so_are_those_after_the_accepted_ones(stack: Stack, streaming: Streaming) -> None:
+    with streaming():
+        send(stack, 0, lambda number: True, 1200)
+        until(lambda: held(stack), "the breaker")
+        assert resume(stack, "--accept").returncode == 0
+        stack.wait_until_loaded()
+        assert quarantined(stack) == 1200
+        send(stack, 0, lambda number: True, 1200)
+        until(lambda: held(stack), "the breaker for the next ones")
+        assert resume(stack, "--accept").returncode == 0
+        stack.wait_until_loaded()
+    assert quarantined(stack) == 2400
+    require_proof(stack)
+
+
+def require_alarm(stack: Stack, partition: int) -> None:
+    """`status`, the state file and Dagster's look all tell where, how many and why."""
+    assert stack.state is not None
+    [one] = stack.state.held
+    assert (one.partition, one.reasons.keys()) == (partition, {"not_json"})
+    assert one.refused / one.messages >= 0.3
+    [problem] = [told for told in stream_view(stack.settings).problems if "circuit breaker" in told.what]
+    assert "not_json" in problem.what and "gridstream stream resume" in problem.do
+    told = held_back(stack.settings)
+    assert told is not None and "not_json" in told
