@@ -1,19 +1,45 @@
-"""The embedded Dagster: its home folder, and whether its web UI answers."""
+"""The embedded Dagster: its home folder, the process that holds our code, and whether its web UI answers."""
 
+import socket
+import sys
 from pathlib import Path
 
 import httpx
+import yaml
 
 from infra.local.files import write_private
+from infra.local.sockets import DAGSTER_CODE, socket_path
 from infra.settings import Settings
 
 MODULE = "dagster_project.definitions"
+LOCATION = "gridstream"  # what the web UI calls our code
 _CONFIG = Path(__file__).parent / "dagster.yaml"
 
 
 def prepare(settings: Settings) -> None:
-    """Make DAGSTER_HOME with our `dagster.yaml`. A file somebody edited there is overwritten: it is ours."""
+    """Make DAGSTER_HOME with our `dagster.yaml` and `workspace.yaml`. What is edited there is overwritten."""
     write_private(settings.dagster_dir / "dagster.yaml", _CONFIG.read_text(encoding="utf-8"))
+    server = {"grpc_server": {"socket": str(socket_path(settings, DAGSTER_CODE)), "location_name": LOCATION}}
+    write_private(workspace(settings), yaml.safe_dump({"load_from": [server]}))
+
+
+def workspace(settings: Settings) -> Path:
+    """Tells the web UI and the daemon where our code is."""
+    return settings.dagster_dir / "workspace.yaml"
+
+
+def code_server(settings: Settings) -> list[str]:
+    """The command of the process that holds our code; runs are its children."""
+    at = ["--socket", str(socket_path(settings, DAGSTER_CODE)), "--location-name", LOCATION]
+    own_python = "--use-python-environment-entry-point"
+    return [sys.executable, "-m", "dagster", "api", "grpc", "-m", MODULE, *at, own_python]
+
+
+def has_code(settings: Settings) -> bool:
+    """Whether somebody listens where our code is asked for."""
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(5)
+        return knock.connect_ex(str(socket_path(settings, DAGSTER_CODE))) == 0
 
 
 def url(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from infra.settings import Settings
 from pipelines.stream.state import read_state
 
 SERVICES = ("kafka", "clickhouse")  # what the others need; started first
-WORKERS = ("stream", "dagster-webserver", "dagster-daemon")
+WORKERS = ("stream", "dagster-code", "dagster-webserver", "dagster-daemon")
 ON_DEMAND = ("simulator",)
 NAMES = (*SERVICES, *WORKERS, *ON_DEMAND)
 
@@ -94,33 +94,40 @@ def _stream(settings: Settings, java: Java) -> Program:
 def _streams(settings: Settings) -> bool:
     """Whether a living stream says that it works, or waits for a service to come back."""
     state = read_state(settings.run / "stream.json")
-    return state is not None and state.condition in ("running", "waiting") and psutil.pid_exists(state.pid)
+    return state is not None and state.condition in ("running", "waiting", "held") and psutil.pid_exists(state.pid)
 
 
-def _dagster(settings: Settings) -> tuple[Program, Program]:
+def _dagster(settings: Settings) -> tuple[Program, ...]:
+    """One process holds our code; the web UI and the daemon ask it. Before, each had a copy and the daemon loaded
+    its own anew each minute: 10.1 s of processor time in 150 idle seconds against 3.6 s, 614 MB against 377 MB."""
+    workspace = ["-w", str(dagster.workspace(settings))]
     port = str(settings.dagster_port)
-    serve = [sys.executable, "-m", "dagster_webserver", "-m", dagster.MODULE, "-h", settings.host, "-p", port]
-    schedule = [sys.executable, "-m", "dagster._daemon", "run", "-m", dagster.MODULE]
-    known = version("dagster")
-    web = Program(
-        "dagster-webserver",
-        "Dagster 网页 web UI",
-        known,
-        lambda: serve,
+    serve = [sys.executable, "-m", "dagster_webserver", *workspace, "-h", settings.host, "-p", port]
+    return (
+        _of_dagster(settings, "code", "代码 code", dagster.code_server(settings), lambda: dagster.has_code(settings)),
+        _of_dagster(settings, "webserver", "网页 web UI", serve, lambda: dagster.answers(settings), ("dagster_port",)),
+        _of_dagster(settings, "daemon", "调度 daemon", [sys.executable, "-m", "dagster._daemon", "run", *workspace]),
+    )
+
+
+def _of_dagster(
+    settings: Settings,
+    name: str,
+    title: str,
+    command: list[str],
+    answers: Callable[[], bool] | None = None,
+    ports: tuple[str, ...] = (),
+) -> Program:
+    return Program(
+        f"dagster-{name}",
+        f"Dagster {title}",
+        version("dagster"),
+        lambda: command,
         settings.home,
         lambda _: dagster.prepare(settings),
-        ("dagster_port",),
-        lambda: dagster.answers(settings),
+        ports,
+        answers,
     )
-    daemon = Program(
-        "dagster-daemon",
-        "Dagster 调度 daemon",
-        known,
-        lambda: schedule,
-        settings.home,
-        lambda _: dagster.prepare(settings),
-    )
-    return web, daemon
 
 
 def _simulator(settings: Settings) -> Program:

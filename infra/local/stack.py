@@ -17,6 +17,7 @@ from infra.local.files import last_lines, locked
 from infra.local.jars import Progress
 from infra.local.java import find_java
 from infra.local.programs import NAMES, ON_DEMAND, SERVICES, WORKERS, Program, programs
+from infra.local.sockets import remove_sockets
 from infra.settings import Settings
 from pipelines.errors import UserFault
 
@@ -192,7 +193,7 @@ def down(settings: Settings, progress: Progress = lambda _: None) -> tuple[str, 
         _end_leftovers(settings, progress)
         if stubborn := leftovers.marked(settings.home):
             raise UserFault(f"could not end these processes: {', '.join(str(p.pid) for p in stubborn)}")
-        supervisor.remove_socket(settings)
+        remove_sockets(settings)
         return tuple(name for name in NAMES if name in ended)
 
 

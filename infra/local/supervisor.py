@@ -4,16 +4,12 @@ It keeps processes alive and rotates their logs. `supervisord` runs as a daemon 
 stack outlives the terminal it was started from.
 """
 
-import contextlib
-import hashlib
 import http.client
 import os
 import shlex
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
@@ -24,11 +20,11 @@ from typing import Any
 
 from infra.local.files import last_lines, write_private
 from infra.local.programs import NAMES, Program
+from infra.local.sockets import require_private, socket_path
 from infra.settings import Settings
 from pipelines.errors import UserFault
 
 START_SECONDS = 2  # alive this long counts as started
-_SOCKET_BYTES = 95  # sun_path holds 104 to 108; supervisord first binds a name with its pid behind it
 _UNSAFE = (" ;", " #", "\n")  # begin a comment in supervisord's configuration
 
 
@@ -87,33 +83,6 @@ def _plain(value: object) -> str:
     return text.replace("%", "%%")
 
 
-def socket_path(settings: Settings) -> Path:
-    """In the home when its path is short enough, else in a private folder under the temporary one."""
-    path = settings.run / "supervisor.sock"
-    if len(os.fsencode(path)) <= _SOCKET_BYTES:
-        return path
-    key = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"gridstream-{os.getuid()}-{key}" / "supervisor.sock"
-
-
-def remove_socket(settings: Settings) -> None:
-    """Remove a socket nobody listens on, and its private folder when that is not the home's own."""
-    path = socket_path(settings)
-    path.unlink(missing_ok=True)
-    if path.parent != settings.run:
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
-
-
-def _require_private(folder: Path) -> None:
-    """The socket's folder must be ours alone: who reaches the socket runs commands as us."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise UserFault(f"{folder} belongs to somebody else; remove it, or choose a shorter GRIDSTREAM_HOME")
-    folder.chmod(0o700)
-
-
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -155,7 +124,7 @@ def start(settings: Settings, programs: Iterable[Program], environment: Mapping[
     path = settings.run / "supervisord.conf"
     write_private(path, configuration(settings, programs))
     settings.logs.mkdir(parents=True, exist_ok=True)
-    _require_private(socket_path(settings).parent)
+    require_private(socket_path(settings).parent)
     answer = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "supervisor.supervisord", "-c", path],
         env=dict(environment),

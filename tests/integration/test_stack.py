@@ -12,7 +12,8 @@ import psutil
 import pytest
 from kafka import KafkaProducer
 
-from infra.local import clickhouse, kafka, leftovers, stack, supervisor
+from infra.local import clickhouse, kafka, leftovers, stack
+from infra.local.sockets import socket_path
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings
 from pipelines import migrate
@@ -168,7 +169,7 @@ def test_two_people_at_once(now: Settings) -> None:
 def test_down_leaves_nothing_and_can_be_said_twice(now: Settings) -> None:
     assert stack.down(now) == ("clickhouse",)
     assert leftovers.marked(now.home) == []
-    assert not supervisor.socket_path(now).parent.exists()  # a folder of its own: this home's path is too long
+    assert not socket_path(now).parent.exists()  # a folder of its own: this home's path is too long
     assert stack.down(now) == ()
     assert {found.state for found in processes(now)} == {"stopped"}
 

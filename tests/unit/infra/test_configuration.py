@@ -17,6 +17,7 @@ from infra.local.environment import changed_since_start, environment, remember
 from infra.local.grants import GRANTS
 from infra.local.java import Java
 from infra.local.programs import NAMES, programs
+from infra.local.sockets import socket_path
 from infra.settings import USERS, Settings
 from pipelines.errors import UserFault
 
@@ -122,13 +123,13 @@ def test_a_home_the_supervisor_would_misread_is_refused(tmp_path: Path) -> None:
 def test_a_long_home_gets_a_short_private_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/tmp")
     short, long = Settings(home="/srv/g"), Settings(home=f"/srv/{'网格' * 40}")
-    assert supervisor.socket_path(short) == Path("/srv/g/run/supervisor.sock")
-    assert len(os.fsencode(supervisor.socket_path(long))) < 100
-    assert supervisor.socket_path(long) != supervisor.socket_path(Settings(home=f"/srv/{'网格' * 41}"))
+    assert socket_path(short) == Path("/srv/g/run/supervisor.sock")
+    assert len(os.fsencode(socket_path(long))) < 100
+    assert socket_path(long) != socket_path(Settings(home=f"/srv/{'网格' * 41}"))
 
 
 def test_a_socket_nobody_listens_on_is_nobody(now: Settings) -> None:
-    path = supervisor.socket_path(now)
+    path = socket_path(now)
     path.parent.mkdir(parents=True)
     path.touch()
     assert supervisor.client(now) is None
@@ -136,7 +137,9 @@ def test_a_socket_nobody_listens_on_is_nobody(now: Settings) -> None:
 
 def test_external_services_are_not_ours_to_run() -> None:
     outside = Settings(kafka="k:9092", clickhouse_url="http://c:8123")
-    assert [p.name for p in programs(outside, JAVA)] == ["stream", "dagster-webserver", "dagster-daemon", "simulator"]
+    assert [p.name for p in programs(outside, JAVA)] == [
+        *("stream", "dagster-code", "dagster-webserver", "dagster-daemon", "simulator")
+    ]
 
 
 def test_processes_see_the_settings_and_none_of_the_outer_ones(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
