@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.classify import Model, decide
+from pipelines.classify.suspect import suspect
 from pipelines.decode import Limits, decode
 from pipelines.judge import Context, judge, warnings
 from pipelines.ledger import Range, Stream
@@ -91,7 +92,7 @@ def _events(good: pa.Table, plan: Preparation, masked: Counter[str]) -> pa.Table
         "reporter_hash": pa.array([hasher(who) for who in good["reporter"].to_pylist()], pa.string()),
         "extra": masks.json_column(good["extra"], hasher, masked),
         "outside_m": metres_outside(good["county_code"], good["lon"], good["lat"]),
-        "suspect": pa.repeat(pa.scalar(0, pa.float32()), good.num_rows),
+        "suspect": suspect(text),
     }
     events = pa.table(columns | _decided(good, text, plan.model) | _position(good, plan.stream))
     return events.append_column("warnings", warnings(events, plan.context))
