@@ -8,8 +8,10 @@ import dagster as dg
 from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
 from dagster_project.stream import KEEPS_UP, look
+from pipelines.marts.build import now
 from pipelines.marts.catalog import MARTS, Mart
 from pipelines.marts.recheck import recheck_days, recheck_mart
+from pipelines.rollup import overdue_days
 from pipelines.verify.ledger import check_ledger, read_ledger
 
 PATIENCE = 600  # seconds after which a range begun and not finished is worth a warning
@@ -36,6 +38,19 @@ def rollup_equals_recomputation(services: Services) -> dg.AssetCheckResult:
         return _equal(recheck_days(client), "cells")
 
 
+@dg.asset_check(asset="rollup_daily", retry_policy=RETRIES)
+def figures_are_current(services: Services) -> dg.AssetCheckResult:
+    """近一周的数字至多落后 15 分钟，更早的 75 分钟。
+
+    Figures of the last week are at most 15 minutes behind what was loaded, older ones at most 75.
+    """
+    with faults(), services.clickhouse("engineer") as client:
+        behind = overdue_days(client, now().date())
+    figures: dict[str, Any] = {"days behind": len(behind), "minutes": max(behind.values(), default=0)}
+    named = {"days": [day.isoformat() for day in behind]} if behind else {}
+    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata=figures | named)
+
+
 def _mart_check(mart: Mart) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=mart.table, name="equals_recomputation", retry_policy=RETRIES)
     def check(services: Services) -> dg.AssetCheckResult:
@@ -60,4 +75,10 @@ def stream_keeps_up(services: Services) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=seen.keeps_up, description=seen.problem, metadata=seen.metadata)
 
 
-CHECKS = [ledger_balances, rollup_equals_recomputation, stream_keeps_up, *map(_mart_check, MARTS)]
+CHECKS = [
+    ledger_balances,
+    rollup_equals_recomputation,
+    figures_are_current,
+    stream_keeps_up,
+    *map(_mart_check, MARTS),
+]

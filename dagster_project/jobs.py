@@ -36,9 +36,9 @@ class DayRange(dg.Config):
 
 @dg.op(pool=POOL, retry_policy=RETRIES)
 def rebuild_touched(context: dg.OpExecutionContext, services: Services) -> None:
-    """Rebuild every day touched since its last build, and the marts that read it."""
+    """Rebuild every day touched since its last build, and the marts that read it; old days at most hourly."""
     with faults(), services.clickhouse() as client:
-        plan = plan_stale(client)
+        plan = plan_stale(client, paced=True)
         _build(context, services, plan)
 
 
@@ -58,7 +58,10 @@ def _build(context: dg.OpExecutionContext, services: Services, plan: Plan) -> No
     context.log.info(f"{plan.steps} partitions built in {result.seconds:.1f} s, {result.superseded} superseded")
 
 
-@dg.job(description="重建被触及的日与相关指标\n\nRebuild the days that messages touched, and the marts that read them.")
+@dg.job(
+    description="重建被触及的日与相关指标；早于一周的日每小时至多一次\n\n"
+    "Rebuild the days that messages touched, and the marts that read them; days older than a week at most hourly."
+)
 def rebuild_stale() -> None:
     rebuild_touched()
 
@@ -90,7 +93,8 @@ check_figures = dg.define_asset_job(
     cron_schedule="*/5 * * * *",
     execution_timezone="Asia/Shanghai",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="每 5 分钟：有日期被触及才运行\n\nEvery 5 minutes, when there is something to rebuild.",
+    description="每 5 分钟：有日期被触及才运行；早于一周的日每小时至多一次\n\n"
+    "Every 5 minutes, when there is something to rebuild; days older than a week at most hourly.",
 )
 def rebuild_stale_every_5_minutes(
     context: dg.ScheduleEvaluationContext, services: Services
@@ -99,7 +103,7 @@ def rebuild_stale_every_5_minutes(
     if waiting:
         return dg.SkipReason("上一次仍在运行 the previous run is not over")
     with services.clickhouse() as client:
-        plan = plan_stale(client)
+        plan = plan_stale(client, paced=True)
     if not plan.steps:
         return dg.SkipReason("没有被触及的日期 no day was touched")
     return dg.RunRequest(tags={"days": str(len(plan.days)), "partitions": str(plan.steps)})

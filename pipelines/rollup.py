@@ -1,7 +1,7 @@
 """The daily rollup: which days are stale, how one is built, and whether a stored one still holds."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -11,6 +11,11 @@ from pipelines.swap import Superseded, Swap
 
 # Seconds after a push into a day before a build of it is trusted; far above what one insert takes.
 SETTLE = 30.0
+# A live feed touches a month of days all the time: a late step of an old report changes its day. Days older than RECENT
+# are therefore rebuilt at most once in REST by the schedule; whoever asks for all of them gets them at once.
+RECENT, REST = timedelta(days=7), timedelta(hours=1)
+# Until when the schedule should have built what was loaded, in minutes: in recent days and in older ones.
+SOON, LATER = 15, 75
 
 FIGURES = (
     "county_code", "town_code", "reported", "handled", "closed", "on_time", "reopened", "rejected",
@@ -52,9 +57,20 @@ class Difference:
     recomputed: dict[str, Any] | None
 
 
-def stale_days(client: Client, settle: float = SETTLE) -> list[date]:
-    """Days that were touched since their last build, oldest first."""
-    return [day for (day,) in client.query(packaged("sql/stale_days.sql"), {"settle": settle}).result_rows]
+def stale_days(client: Client, settle: float = SETTLE, today: date | None = None) -> list[date]:
+    """Days that were touched since their last build, oldest first.
+
+    today: leave out days older than a week (`RECENT`) whose last build is not an hour (`REST`) old.
+    """
+    recent = today - RECENT if today else date(1970, 1, 1)
+    scope = {"settle": settle, "recent": recent, "rest": REST.total_seconds()}
+    return [day for (day,) in client.query(packaged("sql/stale_days.sql"), scope).result_rows]
+
+
+def overdue_days(client: Client, today: date) -> dict[date, int]:
+    """Days whose figures lack messages loaded more than `SOON` (or `LATER`) minutes ago: for how many minutes."""
+    scope = {"recent": today - RECENT, "soon": SOON, "later": LATER}
+    return {day: int(minutes) for day, minutes in client.query(packaged("sql/overdue_days.sql"), scope).result_rows}
 
 
 def build_day(client: Client, day: date, run_id: str) -> DayBuild:

@@ -109,10 +109,13 @@ def plan_days(days: Iterable[date], as_of: datetime | None = None) -> Plan:
     return Plan(chosen, _in_order(touched))
 
 
-def plan_stale(client: Client, as_of: datetime | None = None, settle: float = SETTLE) -> Plan:
-    """Rebuild the days touched since their last build, and every period that lags behind its days."""
+def plan_stale(client: Client, as_of: datetime | None = None, settle: float = SETTLE, paced: bool = False) -> Plan:
+    """Rebuild the days touched since their last build, and every period that lags behind its days.
+
+    paced: days older than a week at most once an hour; see `stale_days`.
+    """
     moment = as_of or now()
-    touched = plan_days(stale_days(client, settle), moment)
+    touched = plan_days(stale_days(client, settle, moment.date() if paced else None), moment)
     return Plan(touched.days, _in_order(chain(touched.marts, stale_marts(client, moment))))
 
 

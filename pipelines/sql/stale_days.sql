@@ -1,6 +1,7 @@
 -- Days whose reports changed since their newest build began. A push into the tables below `reports`
 -- is not one step: the counter may be in before the rows are. So a build that began less than
 -- `settle` seconds after the last push is not trusted; it is done once more.
+-- Days before `recent` wait until their newest build began `rest` seconds ago.
 SELECT a.day AS day
 FROM
 (
@@ -12,5 +13,6 @@ LEFT JOIN
     SELECT day, argMax(r.activity_seen, r.built_at) AS seen, argMax(r.started_at, r.built_at) AS started_at
     FROM rollup_builds AS r GROUP BY day
 ) AS b USING (day)
-WHERE a.rows != b.seen OR dateDiff('millisecond', a.last_push_at, b.started_at) < 1000 * {settle:Float64}
+WHERE (a.rows != b.seen OR dateDiff('millisecond', a.last_push_at, b.started_at) < 1000 * {settle:Float64})
+  AND (day >= {recent:Date} OR dateDiff('millisecond', b.started_at, now64(3)) >= 1000 * {rest:Float64})
 ORDER BY day

@@ -237,6 +237,7 @@ def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> No
     assert results == {
         "ledger_balances": True,
         "rollup_equals_recomputation": True,
+        "figures_are_current": True,
         "equals_recomputation": True,
         "stream_keeps_up": True,
     }

@@ -7,7 +7,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from marts_facts import at, insert, message
 
-from pipelines.rollup import build_day, recompute_differences, stale_days
+from pipelines.rollup import build_day, overdue_days, recompute_differences, stale_days
 from pipelines.sql import packaged
 
 DAY = date(2026, 3, 4)
@@ -111,6 +111,39 @@ def test_a_build_right_after_a_push_is_not_trusted_yet(client: Client) -> None:
     build_day(client, DAY, "one")
     assert stale_days(client, settle=60) == [DAY]
     assert stale_days(client, settle=0) == []
+
+
+def test_the_schedule_lets_old_days_rest_for_an_hour(client: Client) -> None:
+    old = DAY - timedelta(days=8)
+    insert(client, [message("a", DAY - timedelta(days=7)), message("b", old)])
+    assert stale_days(client, settle=60, today=DAY) == [old, DAY - timedelta(days=7)]  # never built
+    for day in stale_days(client):
+        build_day(client, day, "one")
+    assert stale_days(client, settle=60, today=DAY) == [DAY - timedelta(days=7)]  # its push is not settled
+    assert stale_days(client, settle=60) == [old, DAY - timedelta(days=7)]
+    _age(client, "rollup_builds", "started_at", minutes=60)
+    assert stale_days(client, settle=60, today=DAY) == [old, DAY - timedelta(days=7)]
+
+
+def _age(client: Client, table: str, column: str, minutes: int) -> None:
+    update = f"ALTER TABLE {table} UPDATE {column} = {column} - toIntervalMinute({minutes}) WHERE 1"
+    client.command(f"{update} SETTINGS mutations_sync = 1")
+
+
+@pytest.mark.parametrize(("days_ago", "minutes", "overdue"), [(7, 16, 16), (7, 14, None), (8, 76, 76), (8, 74, None)])
+def test_figures_are_overdue_when_messages_wait_too_long(
+    client: Client, days_ago: int, minutes: int, overdue: int | None
+) -> None:
+    day = DAY - timedelta(days=days_ago)
+    insert(client, [message("a", day)])
+    build_day(client, day, "one")
+    _age(client, "rollup_builds", "started_at", minutes=300)
+    insert(client, [message("b", day)])
+    assert overdue_days(client, DAY) == {}  # only just loaded
+    _age(client, "events", "loaded_at", minutes)
+    assert overdue_days(client, DAY) == ({day: overdue} if overdue else {})
+    build_day(client, day, "two")
+    assert overdue_days(client, DAY) == {}
 
 
 @pytest.mark.parametrize("table", ["report_states", "report_handling"])
