@@ -1,4 +1,4 @@
-"""Rejected messages sent again once their cause is gone: each moves once, and the proof still holds."""
+"""Rejected messages sent again once their cause is gone, or repaired: each moves once, and the proof still holds."""
 
 import json
 import subprocess
@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -23,27 +24,37 @@ _NEW_GRID = """
 INSERT INTO grids (grid_code, town_code, county_code, city_code, zh, en, valid_from)
 SELECT {new:String}, town_code, county_code, city_code, zh, en, valid_from FROM grids FINAL
 WHERE grid_code = {old:String}"""
+_SECRET = "13812345678"
 
 
-def command(stack: Stack, *words: str) -> Any:
-    """Run `gridstream quarantine ... --json`; its document."""
-    call = [sys.executable, gridstream(), "quarantine", *words, "--json"]
-    answer = subprocess.run(call, env=stack.environment(), capture_output=True, text=True, check=False)
+def run(stack: Stack, *words: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+    """Run `gridstream quarantine ...`."""
+    call = [sys.executable, gridstream(), "quarantine", *words]
+    return subprocess.run(call, env=stack.environment() | changes, capture_output=True, text=True, check=False)
+
+
+def command(stack: Stack, *words: str, **changes: str) -> Any:
+    """Its document, with --json."""
+    answer = run(stack, *words, "--json", **changes)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
 
 
-def send(stack: Stack) -> None:
+def report(number: int, **changes: Any) -> dict[str, Any]:
     at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    return {
+        **{"schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": f"R{number}", "status": "reported"},
+        **{"reported_at": at, "updated_at": at, "grid_code": KNOWN, "source": "hotline", "severity": 2},
+        "text": f"楼道堆放杂物，联系人张三，电话{_SECRET}",
+        **changes,
+    }
+
+
+def send(stack: Stack, *messages: Any) -> None:
     with Publisher(stack.bootstrap, stack.topic) as publisher:
-        for i in range(20):
-            message = {
-                **{"schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": f"R{i}", "status": "reported"},
-                **{"reported_at": at, "updated_at": at, "grid_code": UNKNOWN, "source": "hotline", "severity": 2},
-                "text": "楼道堆放杂物，联系人张三，电话13812345678",
-            }
-            publisher.send(json.dumps(message).encode(), UNKNOWN.encode())
-        publisher.send(b'{"text": "13812345678", broken', b"k")
+        for message in messages:
+            value = message if isinstance(message, bytes) else json.dumps(message).encode()
+            publisher.send(value, b"k")
     stack.wait_until_loaded()
 
 
@@ -57,13 +68,25 @@ def headers(stack: Stack) -> list[dict[str, bytes]]:
         reader.close()
 
 
+def require_proof(stack: Stack) -> None:
+    found = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"))
+    assert found.holds, json.dumps(found, default=str, ensure_ascii=False, indent=1)
+
+
+def states(stack: Stack) -> dict[str, int]:
+    rows = stack.engineer.query("SELECT state, count() FROM quarantine_states GROUP BY state").result_rows
+    return {str(state): int(count) for state, count in rows}
+
+
 def test_replayed_once(stack: Stack, streaming: Streaming) -> None:
     with streaming():
-        send(stack)
+        send(stack, *(report(i, grid_code=UNKNOWN) for i in range(20)), b'{"text": "13812345678", broken')
         assert command(stack, "stats")["total"] == 21
-        first = command(stack, "replay")  # too early: they come back
-        assert first["done"] == 20
-        assert [one["why"] for one in first["skipped"]] == ["not_json"]
+        early = command(stack, "replay")
+        assert (early["done"], early["skipped"]) == (0, {"rejected": 20, "not_json": 1})
+        stopped = run(stack, "replay", "--policy", "stop-on-error")
+        assert (stopped.returncode, "would be rejected again" in stopped.stdout) == (1, True)
+        assert command(stack, "replay", "--policy", "reinsert")["done"] == 20  # too early: they come back
         stack.wait_until_loaded()
         assert stack.scalar("SELECT count() FROM quarantine FINAL") == 41
 
@@ -75,15 +98,72 @@ def test_replayed_once(stack: Stack, streaming: Streaming) -> None:
         again = command(stack, "replay")
         stack.wait_until_loaded()
         assert again["done"] == 0
-        assert command(stack, "discard")["done"] == 1
-        assert command(stack, "discard")["done"] == 0
+        assert command(stack, "replay", "--policy", "drop")["discarded"] == 1
+        assert command(stack, "discard")["discarded"] == 0
     assert stack.scalar("SELECT count() FROM events") == 20
     assert stack.scalar("SELECT count() FROM quarantine FINAL") == 41
     assert stack.scalar("SELECT countIf(text LIKE '%张三%' OR text LIKE '%1381234%') FROM events") == 0
-    sums = [sum(group[state] for group in command(stack, "stats")["groups"]) for state in ("waiting", "replayed")]
-    assert sums == [0, 40]
+    assert states(stack) == {"replayed": 40, "discarded": 1}
     sent = headers(stack)
     assert sorted(one["gridstream-attempt"] for one in sent) == [b"1"] * 20 + [b"2"] * 20
     assert all(one["gridstream-topic"].decode() == stack.topic for one in sent)
-    report = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"))
-    assert report.holds, json.dumps(report, default=str, ensure_ascii=False, indent=1)
+    require_proof(stack)
+
+
+def test_fixed_once(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
+    patch = tmp_path / "patch.json"
+    patch.write_text(json.dumps([{"op": "add", "path": "/source", "value": "hotline"}]))
+    with streaming():
+        send(
+            stack,
+            *(report(i, severity="3") for i in range(30)),
+            *(report(i, severity="high") for i in range(30, 33)),
+            *({k: v for k, v in report(i).items() if k != "source"} for i in range(33, 43)),
+        )
+        rules = {group["rule"]: group["rows"] for group in command(stack, "stats")["rules"]}
+        assert rules == {"wrong_type:severity": 33, "missing_field:source": 10}
+
+        number = ("fix", "--rule", "wrong_type:severity", "--set", "severity=toUInt8OrNull(severity)")
+        tried = command(stack, *number, "--samples", "2")
+        assert (tried["dry_run"], tried["passing"], tried["looked_at"], tried["done"]) == (True, 30, 33, 30)
+        assert tried["still_rejected"] == {"missing_field": 3}
+        assert [sample["changes"] for sample in tried["samples"]] == [['-  "severity": "3"', '+  "severity": 3']] * 2
+        assert states(stack) == {"waiting": 43}  # nothing was done yet
+
+        assert command(stack, *number, "--apply")["done"] == 30
+        assert command(stack, "fix", "--reason", "missing_field", "--patch", str(patch), "--apply")["done"] == 10
+        stack.wait_until_loaded()
+        assert command(stack, *number, "--apply")["done"] == 0
+        assert command(stack, "fix", "--reason", "missing_field", "--patch", str(patch), "--apply")["done"] == 0
+        stack.wait_until_loaded()
+    assert stack.scalar("SELECT count() FROM events") == stack.scalar("SELECT uniqExact(event_id) FROM events") == 40
+    assert states(stack) == {"fixed": 40, "waiting": 3}
+    fixes = stack.engineer.query("SELECT fix, count() FROM quarantine_states WHERE fix != '' GROUP BY fix").result_rows
+    assert dict(fixes) == {
+        "severity = toUInt8OrNull(severity)": 30,
+        '[{"op":"add","path":"/source","value":"hotline"}]': 10,
+    }
+    assert {one["gridstream-attempt"] for one in headers(stack)} == {b"1"}
+    require_proof(stack)
+
+
+def test_an_expression_may_not_write(stack: Stack, streaming: Streaming) -> None:
+    with streaming():
+        send(stack, report(1, severity=9))
+    wrong = run(stack, "fix", "--set", "severity=no_such_function(severity)", "--apply")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "no_such_function" in wrong.stderr
+    escaped = run(stack, "fix", "--set", "severity=2)) FROM grids SETTINGS readonly = 0; TRUNCATE TABLE grids --")
+    assert escaped.returncode == 2
+    assert stack.scalar("SELECT count() > 0 FROM grids") == 1
+    assert states(stack) == {"waiting": 1}
+
+
+def test_a_recorded_repair_is_masked(stack: Stack, streaming: Streaming) -> None:
+    with streaming():
+        send(stack, report(1, severity=9))
+        done = command(stack, "fix", "--set", f"text='电话{_SECRET}'", "--set", "severity=1", "--apply")
+        assert done["done"] == 1
+        stack.wait_until_loaded()
+    assert stack.scalar("SELECT fix FROM quarantine_states") == "text = '电话[手机号]'; severity = 1"
+    assert stack.scalar("SELECT text FROM events") == "电话[手机号]"

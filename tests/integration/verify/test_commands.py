@@ -10,6 +10,7 @@ import typer
 
 from infra.cli import quarantine, sql, verify
 from infra.cli.output import faults_as_lines
+from infra.cli.quarantine import choosing, read
 from tests.integration.verify.world import REJECTED, World
 
 
@@ -26,8 +27,9 @@ Run = Callable[..., Result]
 def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run one command line on the test's own database and topic."""
     app = typer.Typer(pretty_exceptions_enable=False)
+    for module in (verify, sql, choosing, read):
+        monkeypatch.setattr(module, "settings", lambda: stack.settings)
     for command in (verify, sql, quarantine):
-        monkeypatch.setattr(command, "settings", lambda: stack.settings)
         command.register(app)
 
     def one(*arguments: str) -> Result:
