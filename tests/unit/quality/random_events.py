@@ -30,7 +30,7 @@ VALUES: dict[str, list[Any]] = {
     "updated_at": [*_MOMENTS, _EPOCH, NOW + timedelta(minutes=5), NOW + timedelta(minutes=5) + _MS],
     "due_at": [None, *_MOMENTS, _AT + 7 * _DAY, _AT + 7 * _DAY + _MS, _AT + 3653 * _DAY, _AT + 3653 * _DAY + _MS],
     "kafka_time": [NOW, NOW + _MS, NOW + 400 * _DAY],
-    "event_type": [None, 101, 404, 405],
+    "event_type": [None, 101, 405, 998],
     "status": ["reported", "resolved", "closed", "reopened"],
     "satisfaction": [None, 1, 5],
     "severity": [1, 3, 4],

@@ -1,0 +1,89 @@
+"""Row rules on a real ClickHouse: the view derives what the stream derives, and Great Expectations, reading the view,
+objects to the very rows that the stream objects to."""
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipelines.quality.columns import DERIVED, Columns
+from pipelines.quality.compile import row_checks
+from schemas.expectations import suites
+from tests.integration.conftest import Stack
+from tests.unit.quality.random_events import CONTEXT, GRIDS, NOW, stored
+
+ROWS = 3000
+SUITE = suites()["events"]
+DERIVED_NAMES = sorted(DERIVED)
+_VIEW = f"SELECT {', '.join(DERIVED_NAMES)} FROM quality_events ORDER BY kafka_offset"  # noqa: S608 - names of our own
+
+
+@pytest.fixture
+def rows(stack: Stack) -> pa.Table:
+    """Random rows as the stream has them; stored as they are, without being judged."""
+    made = stored(ROWS, seed=20)
+    ids = pa.array([f"00000000-0000-4000-8000-{i:012d}" for i in range(ROWS)])
+    moments = pa.repeat(pa.scalar(NOW, pa.timestamp("ms", "UTC")), ROWS)
+    whole = made.append_column("event_id", ids).append_column("loaded_at", moments)
+    names = ["grid_code", "town_code", "county_code", "city_code", "valid_from", "valid_to"]
+    registry = [[getattr(grid, name) for name in names] for grid in GRIDS]
+    stack.loader.insert("grids", registry, column_names=names)
+    stack.loader.insert_arrow("events", whole, settings={"max_partitions_per_insert_block": 0})
+    return made
+
+
+def test_the_view_derives_what_the_stream_derives(stack: Stack, rows: pa.Table) -> None:
+    stored_columns = stack.engineer.query_arrow(_VIEW, use_strings=True)
+    assert stored_columns.num_rows == ROWS
+    columns = Columns(rows, CONTEXT)
+    for name in set(DERIVED_NAMES) - {"day"}:
+        ours = np.array(columns[name].to_pylist(), np.float64)
+        theirs = np.array(stored_columns[name].to_pylist(), np.float64)
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def test_great_expectations_objects_to_the_rows_that_the_stream_objects_to(stack: Stack, rows: pa.Table) -> None:
+    names = tuple(rows.schema.names)
+    ours = {
+        rule: set(np.flatnonzero(found).tolist())
+        for checks in (row_checks("reject", names), row_checks("warn", names))
+        for rule, found in zip(checks.rules, checks.broken(Columns(rows, CONTEXT)), strict=True)
+    }
+    assert all(0 < len(found) < ROWS for found in ours.values())
+    assert _objected(stack) == ours
+
+
+def _objected(stack: Stack) -> dict[str, set[int]]:
+    """The offsets of the rows that Great Expectations objects to on the view, by rule."""
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_sql("tables", connection_string=_address(stack))
+    batch = source.add_table_asset("rows", SUITE.reads).add_batch_definition_whole_table("whole").get_batch()
+    suite = gx.ExpectationSuite("rows")
+    for rule in SUITE.of_level("row"):
+        suite.add_expectation_configuration(ExpectationConfiguration(rule.type, rule.kwargs, meta={"rule": rule.rule}))
+    result_format = {
+        "result_format": "COMPLETE",
+        "unexpected_index_column_names": ["kafka_offset"],
+        "partial_unexpected_count": ROWS,  # the list of offsets ends there, COMPLETE or not
+    }
+    outcome = batch.validate(suite, result_format=result_format)
+    return {one.expectation_config.meta["rule"]: _offsets(one) for one in outcome.results}
+
+
+def _offsets(one: Any) -> set[int]:
+    assert not one.exception_info.get("raised_exception"), one.exception_info
+    offsets = {int(row["kafka_offset"]) for row in one.result["unexpected_index_list"] or ()}
+    assert len(offsets) == one.result["unexpected_count"]
+    return offsets
+
+
+def _address(stack: Stack) -> str:
+    target = stack.settings.clickhouse("engineer")
+    place = urlsplit(target.url).netloc
+    return f"clickhousedb://{target.user}:{quote(target.password)}@{place}/{target.database}"
