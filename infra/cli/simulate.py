@@ -56,6 +56,7 @@ def command(
     bad_share: Annotated[float, typer.Option(min=0, max=1, help="坏消息占比 share of bad messages")] = 0.005,
     duplicate_share: Annotated[float, typer.Option(min=0, max=1, help="重发占比 share of exact resends")] = 0.02,
     late_share: Annotated[float, typer.Option(min=0, max=1, help="迟到占比 share of late messages")] = 0.015,
+    odd_share: Annotated[float, typer.Option(min=0, max=1, help="可疑消息占比 share accepted with a warning")] = 0.0,
     manifest: Annotated[Path | None, typer.Option(help="清单文件 manifest; default: one under home/manifests")] = None,
     no_manifest: Annotated[bool, typer.Option("--no-manifest", help="不写清单 write none")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只生成，不发送 generate, send nothing")] = False,
@@ -67,7 +68,7 @@ def command(
     Simulates a city: past days as fast as possible (one, unless told otherwise), or a live feed with --live. The
     manifest holds the truth about every message sent, to compare the figures with.
     """
-    model, disorder, stop = city_model(city, seed), Disorder(duplicate_share, late_share, bad_share), Event()
+    model, disorder, stop = city_model(city, seed), Disorder(duplicate_share, late_share, bad_share, odd_share), Event()
     if live and (days or first or last or dry_run):
         raise UserFault("--live 只用于现在 is about now: drop --days, --from, --to and --dry-run")
     if days and first:

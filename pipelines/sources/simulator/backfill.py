@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel, key_of, seeded
 from pipelines.sources.simulator.plan import (
@@ -72,7 +71,7 @@ class Backfill:
         per_grid = model.profile.per_grid_and_day * self.load
         number = surge.on(day) if surge else day_count(model, day, per_grid, rng)
         first = births(model, rng, day_start_times(model, day, number, rng), surge)
-        rows = disturb(lives(model, rng, first, key), rng, self.disorder, len(BAD_KINDS), key)
+        rows = disturb(lives(model, rng, first, key), rng, self.disorder, key)
         rows["origin"] = len(self._renderer.prefixes)
         prefix = ("sim", str(model.seed), model.code, f"{day:%Y%m%d}", *map(str, name), "")
         self._renderer.prefixes.append("-".join(prefix))

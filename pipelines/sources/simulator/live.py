@@ -8,7 +8,6 @@ from threading import Event
 
 import numpy as np
 
-from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel, key_of, seeded
 from pipelines.sources.simulator.plan import ROW, Disorder, Rows, births, disturb, lives, now_ms
@@ -70,7 +69,7 @@ class Live:
             return np.zeros(0, ROW)
         key = key_of(*self._name, self._ticks)
         rows = lives(model, rng, births(model, rng, np.zeros(count, np.int64)), key)
-        rows = disturb(rows, rng, self.disorder, len(BAD_KINDS), key)
+        rows = disturb(rows, rng, self.disorder, key)
         rows["origin"] = len(self._renderer.prefixes)
         self._renderer.prefixes.append(f"live-{model.code}-{self._name[3]}-{self._ticks}-")
         self._ticks += 1

@@ -23,9 +23,9 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Sent(Struct, gc=False, omit_defaults=True):
-    """One message and the truth about it. `kind`: good, duplicate, late, correction or bad:<reason>, with
-    the `way` it is bad; `type`: what it is really about; `person`: the type a person set; `personal`:
-    planted personal data as (kind, value); `astray`: its location lies in another county (told of good
+    """One message and the truth about it. `kind`: good, duplicate, late, correction, odd:<rule that warns> or
+    bad:<reason>, with the `way` it is bad; `type`: what it is really about; `person`: the type a person set;
+    `personal`: planted personal data as (kind, value); `astray`: its location lies in another county (told of good
     messages). `value` is not written to the manifest."""
 
     kind: str
@@ -143,6 +143,14 @@ class Manifest:
         """How many messages must be in quarantine, by reason."""
         return Counter(noted.kind.removeprefix("bad:") for noted in self._acknowledged() if not noted.good)
 
+    def expected_odd(self) -> dict[str, set[str]]:
+        """Event ids of the accepted messages that were made to break a rule that warns, by rule."""
+        found: dict[str, set[str]] = {}
+        for event_id, noted in self.expected_events().items():
+            if noted.kind.startswith("odd:"):
+                found.setdefault(noted.kind.removeprefix("odd:"), set()).add(event_id)
+        return found
+
     def expected_outside(self) -> set[str]:
         """Event ids of the accepted messages whose location is outside their county."""
         return {event_id for event_id, noted in self.expected_events().items() if noted.astray}
@@ -166,6 +174,7 @@ class Manifest:
             "events": len(self.expected_events()),
             "reports": len(self.expected_reports()),
             "outside": len(self.expected_outside()),
+            "odd": {rule: len(found) for rule, found in sorted(self.expected_odd().items())},
             "quarantine": dict(sorted(self.expected_quarantine_by_reason().items())),
             "personal": dict(sorted(Counter(kind for noted in acknowledged for kind, _ in noted.personal).items())),
             "partitions": dict(sorted(Counter(str(noted.partition) for noted in acknowledged).items())),

@@ -12,14 +12,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
 from pipelines.sources.simulator.model import DAY_MS, HOUR_MS, MAX_STEPS, CityModel, Course, seeded, status_number
+from pipelines.sources.simulator.odd import KINDS as ODD_KINDS
 
 Rows = NDArray[np.void]
 
 # One message. Times in ms since the epoch (UTC); `due` 0: not given. `origin`: index into the run's list
 # of report-id prefixes; `number`: of the report there. `true` and `coded` are positions in the list of
 # types (`coded` -1: no own code); `person`: the type set by a person, -1 none. `draw`: the report's own
-# random number, for its text and its trimmings. `bad`: index into the kinds of bad messages, -1 good.
+# random number, for its text and its trimmings. `bad`: index into the kinds of bad or of odd messages, -1 good.
 ROW = np.dtype(
     [
         ("sent", "i8"), ("updated", "i8"), ("reported", "i8"), ("due", "i8"), ("hi", "u8"), ("lo", "u8"),
@@ -29,8 +31,8 @@ ROW = np.dtype(
     ]
 )  # fmt: skip
 
-GOOD, DUPLICATE, LATE, CORRECTION, BAD = range(5)
-KINDS = ("good", "duplicate", "late", "correction", "bad")
+GOOD, DUPLICATE, LATE, CORRECTION, BAD, ODD = range(6)
+KINDS = ("good", "duplicate", "late", "correction", "bad", "odd")
 LATE_MS = 10 * 60_000
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Mean of log(handling time / limit) is -z x sigma, so that `within_limit` of all lie below the limit.
@@ -68,11 +70,12 @@ def surges(model: CityModel, last: date) -> tuple[Surge, ...]:
 @dataclass(frozen=True)
 class Disorder:
     """How messy the sending is: shares of the good messages. `late`: sent ten minutes to three days
-    after they happened, or after the message that followed them."""
+    after they happened, or after the message that followed them. `odd`: accepted with a warning."""
 
     duplicate: float = 0.02
     late: float = 0.015
     bad: float = 0.005
+    odd: float = 0.0
 
 
 def midnight_ms(day: date, timezone: str) -> int:
@@ -197,11 +200,12 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(value ^ (value >> np.uint64(31)))
 
 
-def disturb(rows: Rows, rng: np.random.Generator, disorder: Disorder, bad_kinds: int, key: tuple[int, int]) -> Rows:
-    """The same messages with late ones, exact resends and bad ones among them."""
+def disturb(rows: Rows, rng: np.random.Generator, disorder: Disorder, key: tuple[int, int]) -> Rows:
+    """The same messages with late ones, exact resends, bad and odd ones among them."""
     rows = _delay(rows, rng, disorder.late)
-    spoiled = _spoiled(rows, rng, disorder.bad, bad_kinds, key)
-    return np.concatenate([rows, _resent(rows, rng, disorder.duplicate), spoiled])
+    spoiled = _spoiled(rows, rng, disorder.bad, BAD, len(BAD_KINDS), key)
+    resent = _resent(rows, rng, disorder.duplicate)
+    return np.concatenate([rows, resent, spoiled, _spoiled(rows, rng, disorder.odd, ODD, len(ODD_KINDS), key)])
 
 
 def _delay(rows: Rows, rng: np.random.Generator, share: float) -> Rows:
@@ -224,16 +228,16 @@ def _resent(rows: Rows, rng: np.random.Generator, share: float) -> Rows:
     return again
 
 
-def _spoiled(rows: Rows, rng: np.random.Generator, share: float, kinds: int, key: tuple[int, int]) -> Rows:
-    """Copies of other reports' messages, under ids of their own, to be made bad when rendered."""
+def _spoiled(rows: Rows, rng: np.random.Generator, share: float, kind: int, ways: int, key: tuple[int, int]) -> Rows:
+    """Copies of other reports' messages, under ids of their own, to be made bad or odd when rendered."""
     if not share:
         return rows[:0]
-    bad = rows[rng.random(len(rows)) < share]
-    bad["sent"] += rng.integers(0, 2000, len(bad))
-    bad["bad"] = rng.integers(0, kinds, len(bad))
-    bad["kind"] = BAD
-    name_events(bad, key, salt=1)
-    return bad
+    copies = rows[rng.random(len(rows)) < share]
+    copies["sent"] += rng.integers(0, 2000, len(copies))
+    copies["bad"] = rng.integers(0, ways, len(copies))
+    copies["kind"] = kind
+    name_events(copies, key, salt=1 if kind == BAD else 2)
+    return copies
 
 
 def now_ms() -> int:

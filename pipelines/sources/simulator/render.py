@@ -12,8 +12,9 @@ from pipelines.sources.simulator.bad import KINDS as BAD_KINDS
 from pipelines.sources.simulator.bad import Message
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel
+from pipelines.sources.simulator.odd import KINDS as ODD_KINDS
 from pipelines.sources.simulator.places import places
-from pipelines.sources.simulator.plan import BAD, KINDS, Rows
+from pipelines.sources.simulator.plan import BAD, KINDS, ODD, Rows
 from pipelines.sources.simulator.texts import Texts
 from schemas.contract.v1 import CRSS, SOURCES, STATUSES
 
@@ -90,18 +91,20 @@ class Renderer:
         planted += self._trim(message, row)
         if row.kind == BAD:
             return self._bad(message, row, planted)
+        kind = self._odd(message, row) if row.kind == ODD else KINDS[row.kind]
+        value = _encode(message)
         return Sent(
-            kind=KINDS[row.kind],
-            value=_encode(message),
+            kind=kind,
+            value=value,
             event_id=event_id,
-            report_id=report_id,
+            report_id=message["report_id"],
             grid=grid_code,
-            status=STATUSES[row.status],
-            updated_at=updated,
+            status=message["status"],
+            updated_at=message["updated_at"],
             type=self._codes[row.true],
             source_type=message.get("source_type"),
             person=message.get("event_type"),
-            personal=planted,
+            personal=_within(planted, value),
             astray=self._strays(row),
         )
 
@@ -138,6 +141,13 @@ class Renderer:
         astray = _part(row.draw * 13, 45) < self._shares.astray and _part(row.draw, 40) < self._shares.located
         return astray and bool(self._places.elsewhere[row.grid] >= 0)
 
+    def _odd(self, message: Message, row: "_Row") -> str:
+        """Twists the message, a report of its own; its kind."""
+        kind = ODD_KINDS[row.bad]
+        message["report_id"] += f"-odd{row.step}"
+        kind.twist(message)
+        return f"odd:{kind.rule}"
+
     def _bad(self, message: Message, row: "_Row", planted: tuple[tuple[str, str], ...]) -> Sent:
         kind = BAD_KINDS[row.bad]
         message["report_id"] = f"{message['report_id']}-bad"
@@ -153,7 +163,7 @@ class Renderer:
             updated_at=message["updated_at"],
             type=self._codes[row.true],
             way=kind.way,
-            personal=tuple(one for one in planted if value and one[1].encode() in value),
+            personal=_within(planted, value),
         )
 
 
@@ -180,6 +190,11 @@ class _Row(msgspec.Struct, gc=False):
     kind: int
     step: int
     bad: int
+
+
+def _within(planted: tuple[tuple[str, str], ...], value: bytes | None) -> tuple[tuple[str, str], ...]:
+    """What of the planted personal data the message still holds."""
+    return tuple(one for one in planted if value and one[1].encode() in value)
 
 
 def _part(draw: int, shift: int) -> float:

@@ -4,15 +4,20 @@ import re
 from collections import Counter
 
 import pytest
-from simulated import records
+from simulated import FIRST, backfill, records
 
-from pipelines.decode import decode
-from pipelines.judge import Context, judge
+from pipelines.classify import current_model
+from pipelines.decode import Limits, decode
+from pipelines.judge import WARNINGS, Context, judge
+from pipelines.ledger import Range, Stream
 from pipelines.outline import metres_outside
 from pipelines.sources.simulator.bad import KINDS
 from pipelines.sources.simulator.manifest import Sent
-from pipelines.sources.simulator.model import seeded
+from pipelines.sources.simulator.model import CityModel, seeded
+from pipelines.sources.simulator.odd import KINDS as ODD_KINDS
 from pipelines.sources.simulator.personal import id_number, pool
+from pipelines.sources.simulator.plan import Disorder
+from pipelines.stream.prepare import Preparation, prepare
 from schemas.reasons import reasons
 
 
@@ -80,3 +85,18 @@ def test_locations_lie_inside_the_county_but_for_those_astray(sent: list[Sent], 
     found = metres_outside(judged["county_code"], judged["lon"], judged["lat"]).to_pylist()
     assert [metres is not None for metres in found] == [one.astray for one in good]
     assert sum(one.astray for one in good) > 50
+
+
+def test_odd_messages_are_accepted_and_warned_of(model: CityModel, context: Context) -> None:
+    messages = backfill(model, FIRST, FIRST, load=0.1, disorder=Disorder(bad=0, odd=0.2)).messages()
+    odd = [one for one in messages if one.kind.startswith("odd:")]
+    stream, offsets = Stream("t", "id", 1, 1), Range(0, 0, len(odd) - 1)
+    plan = Preparation(stream, Limits(), context, current_model(None), b"key")
+    rows = prepare(records([one.value for one in odd]), offsets, plan)
+    warned = dict(zip(rows.events["event_id"].to_pylist(), rows.events["warnings"].to_pylist(), strict=True))
+    assert {one.kind for one in odd} == {f"odd:{kind.rule}" for kind in ODD_KINDS}
+    assert [one for one in odd if one.kind.removeprefix("odd:") not in warned[one.event_id]] == []
+
+
+def test_every_rule_that_warns_can_be_broken() -> None:
+    assert {kind.rule for kind in ODD_KINDS} | {"outside_county"} == set(WARNINGS.rules)
