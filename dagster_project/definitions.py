@@ -11,6 +11,7 @@ from dagster_project.jobs import (
     rebuild_stale,
     rebuild_stale_every_5_minutes,
 )
+from dagster_project.quarantine import QUARANTINE_JOBS
 from dagster_project.resources import Services
 from dagster_project.sources import SOURCES
 from dagster_project.stream import stream_watch
@@ -26,7 +27,7 @@ marts_follow = dg.AutomationConditionSensorDefinition(
 defs = dg.Definitions(
     assets=[*SOURCES, rollup_daily, *MART_ASSETS],
     asset_checks=CHECKS,
-    jobs=[rebuild_stale, rebuild_days, check_figures],
+    jobs=[rebuild_stale, rebuild_days, check_figures, *QUARANTINE_JOBS],
     schedules=[rebuild_stale_every_5_minutes, check_figures_hourly],
     sensors=[stream_watch, marts_follow],
     resources={"services": Services()},

@@ -167,3 +167,29 @@ def test_a_recorded_repair_is_masked(stack: Stack, streaming: Streaming) -> None
         stack.wait_until_loaded()
     assert stack.scalar("SELECT fix FROM quarantine_states") == "text = '电话[手机号]'; severity = 1"
     assert stack.scalar("SELECT text FROM events") == "电话[手机号]"
+
+
+def job(stack: Stack, name: str, op: str, **config: Any) -> str:
+    """Run a Dagster job in a process of this stack; its log. Raises CalledProcessError when it fails."""
+    wanted = json.dumps({"ops": {op: {"config": config}}})
+    code = (
+        "import json, sys; from dagster_project.definitions import defs; "
+        "defs.resolve_job_def(sys.argv[1]).execute_in_process(run_config=json.loads(sys.argv[2]))"
+    )
+    call = [sys.executable, "-c", code, name, wanted]
+    return subprocess.run(call, env=stack.environment(), capture_output=True, text=True, check=True).stderr
+
+
+def test_from_dagster(stack: Stack, streaming: Streaming) -> None:
+    with streaming():
+        send(stack, *(report(i, severity=9) for i in range(5)), report(5, grid_code=UNKNOWN))
+        fix = {"rule": "bad_value:severity", "assign": ["severity=4"]}
+        assert "dry_run True, looked_at 5, passing 5, sent 5" in job(stack, "fix_quarantine", "fix_waiting", **fix)
+        assert states(stack) == {"waiting": 6}
+        assert "sent 5, " in job(stack, "fix_quarantine", "fix_waiting", dry_run=False, **fix)
+        assert "sent 0, " in job(stack, "fix_quarantine", "fix_waiting", dry_run=False, **fix)
+        assert "sent 0, discarded 0, skipped 1" in job(stack, "replay_quarantine", "replay_waiting", dry_run=False)
+        assert "discarded 1" in job(stack, "discard_quarantine", "discard_waiting", dry_run=False)
+        stack.wait_until_loaded()
+    assert stack.scalar("SELECT count() FROM events") == 5
+    assert states(stack) == {"fixed": 5, "discarded": 1}

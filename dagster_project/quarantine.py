@@ -1,0 +1,158 @@
+"""Rejected messages worked on from Dagster: the same as `gridstream quarantine fix`, `replay` and `discard`.
+
+All three begin as a dry run. What is done twice is done once: a message with a recorded action is not taken again.
+"""
+
+from contextlib import nullcontext
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.faults import RETRIES, faults
+from dagster_project.resources import Services
+from pipelines import replay as sending
+from pipelines.errors import UserFault
+from pipelines.fix import Assignments, Patch, Repair
+from pipelines.mask import masker, read_patterns
+from pipelines.replay import Order, Outcome, Policy
+from pipelines.sources.publish import Publisher
+from pipelines.trial import present_rules
+from pipelines.waiting import Selection
+from schemas.reasons import reasons
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_SAMPLES = 5
+
+
+class OnError(Enum):
+    """What becomes of a message that cannot be sent or would be rejected again; see `pipelines.replay.Policy`."""
+
+    skip = "skip"
+    stop_on_error = "stop-on-error"
+    reinsert = "reinsert"
+    drop = "drop"
+
+
+class Chosen(dg.Config):
+    """Which waiting messages, and whether in earnest."""
+
+    reason: str = Field("", description="只此原因 only this reason (id of schemas/reasons.yaml); empty: all")
+    source: str = Field("", description="只此来源 only this source; empty: all")
+    rule: str = Field("", description="只此规则 only this rule, such as bad_value:severity; empty: all")
+    since: str = Field("", description="此时起到达 arrived at or after, such as 2026-11-01T08:00 (Asia/Shanghai)")
+    until: str = Field("", description="此时前到达 arrived before")
+    limit: int = Field(100_000, ge=1, le=1_000_000, description="最多条数，先旧后新 most messages, oldest first")
+    dry_run: bool = Field(True, description="只看会做什么 only say what would be done")
+
+    def selection(self, topic: str) -> Selection:
+        """Raises UserFault: an unknown reason, a malformed time."""
+        if self.reason and self.reason not in reasons():
+            raise UserFault(f"there is no reason {self.reason!r}; known are {', '.join(reasons())}")
+        given = {"since": self.since, "until": self.until}
+        times = {name: _moment(text) for name, text in given.items() if text}
+        return Selection(topic, self.reason, self.source, self.rule, limit=self.limit, **times)
+
+
+class Replaying(Chosen):
+    """How they are sent again."""
+
+    policy: OnError = Field(
+        OnError.skip, description="不能发送或仍会被拒者 what cannot be sent or would be rejected again"
+    )
+
+
+class Fixing(Replaying):
+    """How they are repaired: one of the two."""
+
+    patch: str = Field("", description="JSON 补丁 a JSON patch (RFC 6902)")
+    assign: list[str] = Field([], description="字段=ClickHouse 表达式 FIELD=SQL, such as severity=2")
+
+    def repair(self) -> Repair:
+        """Raises UserFault: none or both of them, or malformed."""
+        if bool(self.patch) == bool(self.assign):
+            raise UserFault('give either patch or assign, such as assign: ["severity=2"]')
+        return Patch.read(self.patch) if self.patch else Assignments.read(self.assign)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserFault(f"{text!r} is no time; write it like 2026-11-01T08:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=SHANGHAI)
+
+
+@dg.op(retry_policy=RETRIES)
+def replay_waiting(context: dg.OpExecutionContext, services: Services, config: Replaying) -> None:
+    """Send them again, judged by the present rules first."""
+    with faults():
+        chosen = config.selection(services.settings.topic)
+        _told(context, _sent(services, Order(chosen, Policy(config.policy.value)), config.dry_run), config.dry_run)
+
+
+@dg.op(retry_policy=RETRIES)
+def fix_waiting(context: dg.OpExecutionContext, services: Services, config: Fixing) -> None:
+    """Repair them, judge them by the present rules, send them."""
+    with faults():
+        chosen, repair = config.selection(services.settings.topic), config.repair()
+        path = services.settings.mask_patterns
+        masks = masker(read_patterns(path) if path else ())
+        order = Order(chosen, Policy(config.policy.value), repair, _SAMPLES, masks)
+        _told(context, _sent(services, order, config.dry_run), config.dry_run)
+
+
+@dg.op(retry_policy=RETRIES)
+def discard_waiting(context: dg.OpExecutionContext, services: Services, config: Chosen) -> None:
+    """Record that they are given up."""
+    with faults(), services.clickhouse("engineer") as client:
+        outcome = sending.discard(client, config.selection(services.settings.topic), config.dry_run)
+        _told(context, outcome, config.dry_run)
+
+
+def _sent(services: Services, order: Order, dry_run: bool) -> Outcome:
+    now = services.settings
+    with (
+        services.clickhouse("engineer") as client,
+        nullcontext(None) if dry_run else Publisher(now.kafka_bootstrap, now.topic) as sender,
+    ):
+        return sending.replay(client, sender, order, present_rules(client))
+
+
+def _told(context: dg.OpExecutionContext, outcome: Outcome, dry_run: bool) -> None:
+    """Row counts, as the run's success message and as metadata. Raises dg.Failure: it stopped at an error."""
+    counts: dict[str, Any] = {
+        **{"dry_run": dry_run, "looked_at": outcome.looked_at, "passing": outcome.passing},
+        **{"sent": outcome.done, "discarded": outcome.discarded, "skipped": outcome.skipped.total()},
+    }
+    said = ", ".join(f"{name} {value}" for name, value in counts.items())
+    context.log.info(f"{'试运行 dry run' if dry_run else '完成 done'}: {said}")
+    samples = [f"{one.position} {one.reason}\n" + "\n".join(one.changes) for one in outcome.samples]
+    details = {"why_skipped": dict(outcome.skipped), "still_rejected": dict(outcome.still), "samples": samples}
+    context.add_output_metadata(counts | details)
+    if outcome.stopped:
+        at = outcome.stopped
+        raise dg.Failure(f"stopped at {at.position}: {at.why} {at.detail}; before it: {said}", allow_retries=False)
+
+
+@dg.job(description="重放隔离的消息（默认试运行）\n\nSend waiting messages again; a dry run unless told otherwise.")
+def replay_quarantine() -> None:
+    replay_waiting()
+
+
+@dg.job(
+    description="修正并发送隔离的消息（默认试运行）\n\nRepair waiting messages and send them; a dry run by default."
+)
+def fix_quarantine() -> None:
+    fix_waiting()
+
+
+@dg.job(description="放弃隔离的消息（默认试运行）\n\nGive waiting messages up; a dry run unless told otherwise.")
+def discard_quarantine() -> None:
+    discard_waiting()
+
+
+QUARANTINE_JOBS = [fix_quarantine, replay_quarantine, discard_quarantine]

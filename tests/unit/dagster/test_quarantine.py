@@ -1,0 +1,49 @@
+"""The jobs that work on rejected messages: their configuration, and that they begin as a dry run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dagster_project.definitions import defs
+from dagster_project.quarantine import Chosen, Fixing, OnError, Replaying
+from pipelines.errors import UserFault
+from pipelines.replay import Policy
+
+
+def test_nothing_is_done_unless_asked_for() -> None:
+    assert Chosen().dry_run
+    assert Fixing(assign=["severity=2"]).dry_run
+    assert Replaying().policy is OnError.skip
+
+
+def test_every_policy_can_be_chosen() -> None:
+    assert {Policy(choice.value) for choice in OnError} == set(Policy)
+
+
+def test_times_are_of_shanghai_unless_they_say() -> None:
+    chosen = Chosen(since="2026-11-01T08:00", until="2026-11-02T00:00+00:00", rule="unknown_grid").selection("t")
+    assert (chosen.since, chosen.until) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
+    assert (chosen.topic, chosen.rule) == ("t", "unknown_grid")
+
+
+@pytest.mark.parametrize("config", [{"reason": "no_such"}, {"since": "yesterday"}])
+def test_a_mistake_in_choosing_is_the_users(config: dict[str, Any]) -> None:
+    with pytest.raises(UserFault):
+        Chosen(**config).selection("t")
+
+
+@pytest.mark.parametrize("config", [{}, {"patch": "[]", "assign": ["a=1"]}, {"patch": "{"}, {"assign": ["a"]}])
+def test_a_repair_is_one_of_the_two(config: dict[str, Any]) -> None:
+    with pytest.raises(UserFault):
+        Fixing(**config).repair()
+
+
+def test_a_mistake_fails_the_run_at_once_in_one_line() -> None:
+    config = {"ops": {"fix_waiting": {"config": {"reason": "bad_value"}}}}
+    result = defs.resolve_job_def("fix_quarantine").execute_in_process(run_config=config, raise_on_error=False)
+    assert not result.success
+    assert not result.retry_attempts_for_node("fix_waiting")
+    failure = result.failure_data_for_node("fix_waiting")
+    assert failure and failure.user_failure_data
+    assert failure.user_failure_data.description == 'give either patch or assign, such as assign: ["severity=2"]'
