@@ -1,0 +1,54 @@
+"""A message of a version that nobody knows yet waits in quarantine, and is replayed once its version is known."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.simulator import gridstream
+from tests.integration.conftest import Stack, end
+from tests.integration.test_replay import Streaming, command, report, require_proof, send, states
+from tests.walkthrough import copy, environment
+
+
+@contextmanager
+def streaming_from(folder: Path, stack: Stack) -> Iterator[None]:
+    """The stream of another copy of the project, in the place of ours."""
+    with (stack.settings.home / "stream-of-the-copy.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, gridstream(), "stream", "run"],
+            env=stack.environment() | environment(folder),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            end(process)
+
+
+def test_version_2_waits_until_it_is_known(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
+    early = [report(i, schema_version=2, severity=10, weather="雨") for i in range(10)]
+    with streaming():
+        send(stack, *early, report(10))
+        assert {group["reason"]: group["rows"] for group in command(stack, "stats")["groups"]} == {
+            "unknown_version": 10
+        }
+        assert command(stack, "replay")["skipped"] == {"rejected": 10}  # by what is known here they come back
+
+    known = environment(copy(tmp_path / "copy", "A second version"))
+    with streaming_from(tmp_path / "copy", stack):
+        assert command(stack, "replay", "--reason", "unknown_version", **known)["done"] == 10
+        stack.wait_until_loaded()
+        assert command(stack, "replay", "--reason", "unknown_version", **known)["done"] == 0
+        stack.wait_until_loaded()
+    rows = stack.engineer.query(
+        "SELECT schema_version, severity, extra, count() FROM events GROUP BY ALL ORDER BY schema_version"
+    ).result_rows
+    assert [(version, severity, count) for version, severity, _, count in rows] == [(1, 2, 1), (2, 4, 10)]
+    assert json.loads(rows[1][2]) == {"severity_of_10": 10, "weather": "雨"}
+    assert states(stack) == {"replayed": 10}
+    require_proof(stack)
