@@ -1,0 +1,126 @@
+"""What became of a rule on one day of a table, read from what Great Expectations says of it.
+
+A metric that could not be computed leaves `success: false` behind, as a broken rule does; only `exception_info` tells
+them apart. Values of the data stay out of everything here: they may be texts that people wrote.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from schemas.expectations import Expectation, Level, Severity
+
+Outcome = Literal["passed", "failed", "error"]
+Result = Mapping[str, Any]  # an ExpectationValidationResult as JSON
+
+GRAVE: frozenset[Severity] = frozenset({"reject", "critical"})
+_CLICKHOUSE = re.compile(r"\bCode: (\d+)\..*\(([A-Z_]{3,})\)", re.DOTALL)
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule on one day. `unexpected` rows break it, of `checked`; null where it could not be computed."""
+
+    table: str
+    day: date
+    rule: str
+    level: Level
+    severity: Severity
+    owner: str
+    zh: str
+    en: str
+    outcome: Outcome
+    unexpected: int | None
+    checked: int | None
+    percent: float | None
+    sample_query: str
+    detail: str
+
+    @property
+    def grave(self) -> bool:
+        """Whether a rule is broken that must not be."""
+        return self.outcome == "failed" and self.severity in GRAVE
+
+
+def finding(expectation: Expectation, table: str, day: date, result: Result, rows: int, sample_query: str) -> Finding:
+    """The finding in `result`; `rows` were read of that day."""
+    faults = list(errors(result))
+    outcome: Outcome = "error" if faults else "passed" if result["success"] else "failed"
+    unexpected, checked = (None, None) if faults else _counts(expectation, result["result"], rows)
+    of_rows = checked and unexpected is not None and unexpected <= checked
+    return Finding(
+        table,
+        day,
+        expectation.rule,
+        expectation.level,
+        expectation.severity,
+        expectation.owner,
+        expectation.zh,
+        expectation.en,
+        outcome,
+        unexpected,
+        checked,
+        round(100 * (unexpected or 0) / checked, 4) if of_rows and checked else None,
+        sample_query,
+        faults[0] if faults else "",
+    )
+
+
+def _counts(expectation: Expectation, result: Mapping[str, Any], rows: int) -> tuple[int | None, int | None]:
+    """Rows that break the rule, and rows it was asked of (those with a value, for a rule on values)."""
+    if "unexpected_count" in result:
+        missing = 0 if expectation.type.endswith("_null") else result.get("missing_count") or 0
+        return int(result["unexpected_count"]), int(result["element_count"]) - int(missing)
+    observed = result.get("observed_value")
+    return (int(observed) if isinstance(observed, int) else None), rows
+
+
+def errors(result: Result) -> Iterator[str]:
+    """Why metrics of `result` could not be computed, a line each; none when all could."""
+    info = result.get("exception_info") or {}
+    parts = [info] if "raised_exception" in info else info.values()
+    for part in parts:
+        if part.get("raised_exception"):
+            yield _line(str(part.get("exception_message") or "unknown"))
+
+
+def _line(message: str) -> str:
+    """One line without values: of ClickHouse's faults the number and the name alone, since the rest may quote data."""
+    known = _CLICKHOUSE.search(message)
+    if known:
+        return f"ClickHouse {known[1]} {known[2]}"
+    return " ".join(message.partition("\n")[0].split())[:_LONGEST]
+
+
+def without_values(result: Mapping[str, Any], sample_query: str) -> dict[str, Any]:
+    """`result` for keeping: counts stay, values, tracebacks and the batch's inner names go."""
+    faults = list(errors(result))
+    kept = {name: value for name, value in result["result"].items() if name in _COUNTS}
+    notes = {
+        "raised_exception": bool(faults),
+        "exception_traceback": None,
+        "exception_message": "; ".join(faults) or None,
+    }
+    configuration = dict(result["expectation_config"])
+    meta = dict(configuration.get("meta") or {})
+    if not result["success"]:
+        meta["sample_query"] = sample_query
+    configuration["meta"] = meta
+    return {**result, "expectation_config": configuration, "result": kept, "exception_info": notes}
+
+
+_COUNTS = frozenset(
+    {
+        "element_count",
+        "unexpected_count",
+        "unexpected_percent",
+        "missing_count",
+        "missing_percent",
+        "unexpected_percent_total",
+        "unexpected_percent_nonmissing",
+        "observed_value",
+    }
+)
