@@ -1,6 +1,8 @@
 """Row rules on a real ClickHouse: the view derives what the stream derives, and Great Expectations, reading the view,
 objects to the very rows that the stream objects to."""
 
+import random
+from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -8,12 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipelines.classify import load_model
+from pipelines.decode import Limits
+from pipelines.judge import WARNED_ON, Context, utc_now
+from pipelines.ledger import Stream
+from pipelines.load import Loader, Rows
 from pipelines.quality.columns import DERIVED, Columns
 from pipelines.quality.compile import row_checks
+from pipelines.stream.chunks import offsets_of
+from pipelines.stream.prepare import Preparation, prepare
+from pipelines.stream.registry import RegistryReader
 from schemas.expectations import suites
 from tests.integration.conftest import Stack
+from tests.unit.messages import message, records
 from tests.unit.quality.random_events import CONTEXT, GRIDS, NOW, stored
 
+STREAM = Stream("t", "11111111-1111-1111-1111-111111111111", 1, 1)
 ROWS = 3000
 SUITE = suites()["events"]
 DERIVED_NAMES = sorted(DERIVED)
@@ -53,6 +65,56 @@ def test_great_expectations_objects_to_the_rows_that_the_stream_objects_to(stack
     }
     assert all(0 < len(found) < ROWS for found in ours.values())
     assert _objected(stack) == ours
+
+
+_VARIANTS: dict[str, list[Any]] = {
+    "status": ["reported", "resolved", "closed"],
+    "text": ["楼道堆放杂物", "请回电13812345678", "13812345678", "12", "1234567", "，，，，，"],
+    "handler": [None, "甲科", "13812345678"],
+    "severity": [1, 4],
+    "grid_code": ["330203001001", "330203001001", "999999999999"],
+    "location": [
+        None,
+        *({"lon": 121.55, "lat": lat, "crs": crs} for lat in (29.87, 31.5) for crs in ("wgs84", "gcj02")),
+    ],
+    "reported_at": ["2026-03-01T08:00:00+08:00", "2020-03-01T08:00:00+08:00"],
+    "due_at": [None, "2026-03-30T08:00:00+08:00", "2019-01-01T00:00:00Z"],
+    "updated_at": ["2026-03-01T08:00:00+08:00", "2026-03-01T09:00:00+08:00", "2019-03-01T08:00:00+08:00"],
+}
+
+
+def test_what_the_stream_loaded_holds_its_rules_and_bears_its_warnings(stack: Stack) -> None:
+    """From the bytes to the view: nothing stored breaks a rule that refuses, and the warnings are the very rows that
+    Great Expectations objects to."""
+    draw = random.Random(5)
+    messages = [
+        message(event_id=f"{i:08x}-0000-4000-8000-000000000000", report_id=f"R{i}")
+        | {name: draw.choice(values) for name, values in _VARIANTS.items()}
+        for i in range(ROWS)
+    ]
+    chunk = records(*messages)
+    context = Context(RegistryReader().current(stack.loader), frozenset({999}), utc_now())
+    plan = Preparation(STREAM, Limits(), context, load_model(None), b"k" * 16)
+    rows = prepare(chunk, offsets_of(chunk), plan)
+    Loader(stack.loader, STREAM, 1).load(rows, unfinished=False, started=monotonic())
+    stored_warnings = stack.engineer.query("SELECT kafka_offset, warnings FROM events").result_rows
+    assert 0 < len(stored_warnings) < ROWS
+    expected: dict[str, set[int]] = {rule.rule: set() for rule in SUITE.of_level("row")}
+    for offset, warned in stored_warnings:
+        for rule in warned:
+            expected[rule].add(offset)
+    assert {rule for rule, found in expected.items() if found} == set(row_checks("warn", WARNED_ON).rules)
+    assert _objected(stack) == expected
+    _ledger_tells(stack, rows)
+
+
+def _ledger_tells(stack: Stack, rows: Rows) -> None:
+    warned, masked = stack.engineer.query("SELECT warned, masked FROM ledger WHERE phase = 'after'").result_rows[0]
+    assert warned == rows.warned == stack.scalar("SELECT countIf(notEmpty(warnings)) FROM events")
+    assert masked == rows.masked
+    in_events = stack.scalar("SELECT sum(position(text, '[手机号]') > 0) + countIf(handler = '[手机号]') FROM events")
+    in_quarantine = stack.scalar("SELECT sum(countSubstrings(payload, '[手机号]')) FROM quarantine")
+    assert masked == {"手机号": int(str(in_events)) + int(str(in_quarantine))}
 
 
 def _objected(stack: Stack) -> dict[str, set[int]]:
