@@ -6,10 +6,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
@@ -17,13 +16,13 @@ import typer
 from clickhouse_connect.driver.client import Client
 from pydantic import SecretStr
 
+from infra.cli.bench_classify import classify
 from infra.cli.output import AsJson, Column, emit, progress, table
 from infra.local.environment import environment
 from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, User, settings
 from pipelines import kafka, migrate, observe
-from pipelines.classify.speed import measure
 from pipelines.clickhouse import connect
 from pipelines.errors import TransientFault
 from pipelines.sources.publish import Publisher
@@ -151,19 +150,6 @@ def latency(
     p50, p90, p99, slowest = found.pop("quantiles")
     found |= {"rate": rate, "p50_seconds": p50, "p90_seconds": p90, "p99_seconds": p99, "max_seconds": slowest}
     emit(found, as_json, lambda: _figures("时延 Latency", found))
-
-
-def classify(
-    model: Annotated[Path | None, typer.Option(help="模型文件 model file; default: the shipped one")] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="量几次 runs")] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """文本模型的速度（每核每秒条数）、内存与启动时间；不需要任何服务。
-
-    Texts a second on one core (processor time), memory and start-up of the text model. Needs no services.
-    """
-    found = asdict(measure(model, repeats))
-    emit(found, as_json, lambda: _figures("分类 Classifier", found))
 
 
 def _trickle(place: _Place, ticks: Iterator[list[Sent]], total: int, quiet: bool) -> None:

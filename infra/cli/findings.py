@@ -86,6 +86,7 @@ def _quality(found: Findings) -> RenderableType:
         "by_model": "类型由模型判定 type by the text model",
         "by_person": "类型由人指定 type by a person",
         "undecided": "模型没有把握 model not sure (999)",
+        "suspected": "疑似敷衍或不实 perhaps perfunctory or false",
     }
     rows += [(label, counts[name], percent(counts[name] / all_reports)) for name, label in names.items()]
     if found.ledger:

@@ -7,6 +7,7 @@ checklist item copied back, a heading. How serious, how polite or how short it i
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +52,7 @@ class SuspectHead:
         return self
 
 
-def through(curve: tuple[float, float], chance: NDArray[np.floating]) -> NDArray[np.float64]:  # type: ignore[type-arg]
+def through(curve: tuple[float, float], chance: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Probability of class 1, calibrated: sigmoid(slope x log-odds + offset)."""
     slope, offset = curve
     return np.asarray(1 / (1 + np.exp(-(slope * log_odds(chance) + offset))))

@@ -3,6 +3,7 @@
 import csv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def _calibration(chance: NDArray[np.float64], truth: NDArray[np.bool_]) -> float
     return calibration_error(np.where(says, chance, 1 - chance).astype(np.float32), says == truth)
 
 
-def measured(chance: NDArray[np.floating], truth: NDArray[np.bool_]) -> SuspectScores:  # type: ignore[type-arg]
+def measured(chance: NDArray[np.floating[Any]], truth: NDArray[np.bool_]) -> SuspectScores:
     """Scores of probabilities (rows,) against what is true (rows,); both classes must occur."""
     says = chance >= LIKELY
     hits = int((says & truth).sum())

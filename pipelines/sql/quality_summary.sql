@@ -1,4 +1,4 @@
--- Who decided the types of a city's reports, and how many found none.
+-- Who decided the types of a city's reports, how many found none, and how many look perfunctory or false.
 SELECT
     count()                                AS reports,
     countIf(decided_by = 'person')         AS by_person,
@@ -8,6 +8,9 @@ SELECT
     countIf(event_type = 999)              AS other,
     countIf(handled)                       AS handled,
     countIf(on_time)                       AS on_time,
-    countIf(reopened)                      AS reopened
+    countIf(reopened)                      AS reopened,
+    (
+        SELECT uniqExact(report_id) FROM events WHERE city_code = {city:String} AND suspect >= 0.5
+    )                                      AS suspected
 FROM reports
 WHERE city_code = {city:String}

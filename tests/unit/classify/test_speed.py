@@ -1,12 +1,9 @@
 """The measurement of speed: what it measures on, and that its figures are those of the model asked for."""
 
-from pathlib import Path
-
 import pytest
 
-from pipelines.classify import speed
+from pipelines.classify import speed, versus
 from pipelines.classify.model import Model
-from pipelines.classify.modelfile import save_model
 
 
 def test_texts_of_sixty_characters() -> None:
@@ -16,9 +13,17 @@ def test_texts_of_sixty_characters() -> None:
     assert len(set(texts)) > 2900
 
 
-def test_figures_are_of_the_model_asked_for(small: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_are_of_the_model_asked_for(small: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "BATCH", 2000)
-    save_model(small, tmp_path / "m.npz")
-    found = speed.measure(tmp_path / "m.npz", repeats=2)
+    found = speed.measure(small, repeats=2)
     assert (found.version, found.loaded_bytes, found.texts) == (small.version, small.nbytes, 2000)
     assert 0 < found.slowest <= found.texts_per_core_second <= found.fastest
+    assert 0 < found.load_seconds < 2
+
+
+def test_it_is_three_times_as_fast_as_fasttext(shipped: Model) -> None:
+    pytest.importorskip("fasttext")
+    found = versus.against_fasttext(shipped, speed.sixty_characters(8000), repeats=3)
+    assert found.ratio == pytest.approx(found.ours_per_core_second / found.fasttext_per_core_second, abs=0.01)
+    assert found.ratio > 3
+    assert found.texts == 8000

@@ -15,15 +15,7 @@ from pipelines.classify.suspect_train import PRIOR, measured, suspect_corpus, tr
 from pipelines.errors import UserFault
 
 # Neither list is in the corpus; both are what a grid worker might write.
-PERFUNCTORY = [
-    "已办理完毕",
-    "巡查情况正常，无异常",
-    "2222",
-    "测试一条",
-    "正常无异常情况",
-    "处理好了已整改",
-    "情况无异常",
-]
+PERFUNCTORY = ["已办理完毕", "巡查情况正常，无异常", "2222", "测试一条", "正常无异常情况", "处理好了已整改"]
 SOUND = ["井盖碎了一块", "巡查发现河边护栏断了", "路灯坏了，已报修", "三楼漏水", "老板不发工资", "楼道里停了两辆电瓶车"]
 
 

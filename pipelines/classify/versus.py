@@ -1,0 +1,79 @@
+"""fastText trained on the same corpus and asked the same texts, for a fair comparison of speed.
+
+Fair: supervised fastText with its own defaults for short text (character n-grams of the same orders as ours, a
+softmax over all types), one thread, the batch form of `predict`, the best three answers. Both are timed by the
+processor time of the thread that calls them.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
+from pipelines.classify.model import Model
+
+MISSING = "未安装 fastText，没有比较 fastText is not installed: NOT compared; pip install fasttext-numpy2-wheel"
+_LABEL = "__label__"
+
+
+@dataclass(frozen=True)
+class Versus:
+    """`ratio`: our texts per core and second over fastText's, medians of `repeats` runs each, in turns. `spaced`: what
+    fastText read, Chinese cut into single characters; it knows no other way to find words in it.
+    """
+
+    texts: int
+    repeats: int
+    ours_per_core_second: float
+    fasttext_per_core_second: float
+    ratio: float
+    fasttext_settings: dict[str, Any]
+
+
+SETTINGS: dict[str, Any] = {"epoch": 5, "lr": 0.5, "dim": 100, "wordNgrams": 2, "minn": 0, "maxn": 0, "loss": "softmax"}
+
+
+def installed() -> bool:
+    """Whether fastText can be imported."""
+    try:
+        import fasttext  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def against_fasttext(model: Model, texts: pa.Array, repeats: int = 5) -> Versus:
+    """Both on the same texts, run by run in turns.
+
+    Raises:
+        ImportError: fastText is not installed; see `installed`.
+    """
+    other = _trained(joined(corpus(), descriptions()))
+    spaced = [" ".join(text) for text in texts.to_pylist()]
+    model.warm_up()
+    other.predict(spaced[:100], k=3)
+    ours, theirs = [], []
+    for _ in range(repeats):
+        start = time.thread_time()
+        model.predict(texts)
+        between = time.thread_time()
+        other.predict(spaced, k=3)
+        ours.append(len(texts) / (between - start))
+        theirs.append(len(texts) / (time.thread_time() - between))
+    one, two = float(np.median(ours)), float(np.median(theirs))
+    return Versus(len(texts), repeats, round(one), round(two), round(one / two, 2), SETTINGS)
+
+
+def _trained(data: Corpus) -> Any:
+    import fasttext
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "corpus.txt"
+        pairs = zip(data.labels.tolist(), data.texts.to_pylist(), strict=True)
+        file.write_text("\n".join(f"{_LABEL}{label} {' '.join(text)}" for label, text in pairs), "utf-8")
+        return fasttext.train_supervised(str(file), thread=1, verbose=0, **SETTINGS)
