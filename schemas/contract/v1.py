@@ -2,7 +2,7 @@
 
 The Struct is the only source of the contract: decoding checks against it, and the published
 `schemas/contract/report.v1.schema.json` is generated from it (`schemas.contract.publish`, a test compares).
-Rules that need more than one field, the clock or the registry live in `pipelines/judge.py`.
+Rules that need more than one field, the clock or the registry stand in `schemas/expectations/events.yaml`.
 """
 
 from datetime import datetime
