@@ -11,6 +11,13 @@ from dagster_project.jobs import (
     rebuild_stale,
     rebuild_stale_every_5_minutes,
 )
+from dagster_project.quality import (
+    QUALITY_CHECKS,
+    build_data_docs,
+    build_data_docs_hourly,
+    check_quality,
+    check_quality_hourly,
+)
 from dagster_project.quarantine import QUARANTINE_JOBS
 from dagster_project.resources import Services
 from dagster_project.sources import SOURCES
@@ -26,9 +33,9 @@ marts_follow = dg.AutomationConditionSensorDefinition(
 
 defs = dg.Definitions(
     assets=[*SOURCES, rollup_daily, *MART_ASSETS],
-    asset_checks=CHECKS,
-    jobs=[rebuild_stale, rebuild_days, check_figures, *QUARANTINE_JOBS],
-    schedules=[rebuild_stale_every_5_minutes, check_figures_hourly],
+    asset_checks=[*CHECKS, *QUALITY_CHECKS],
+    jobs=[rebuild_stale, rebuild_days, check_figures, *QUARANTINE_JOBS, check_quality, build_data_docs],
+    schedules=[rebuild_stale_every_5_minutes, check_figures_hourly, check_quality_hourly, build_data_docs_hourly],
     sensors=[stream_watch, marts_follow],
     resources={"services": Services()},
     executor=dg.in_process_executor,  # a run is one process; multiprocess adds 10 s to each

@@ -1,0 +1,170 @@
+"""The expectations of `schemas/expectations` as asset checks, one a rule; when they are checked; Data Docs.
+
+Great Expectations is imported inside the runs alone: the code location loads without it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.faults import RETRIES, faults
+from dagster_project.resources import Services
+from pipelines.errors import UserFault
+from pipelines.marts.build import now
+from pipelines.quality.checkpoint import Checked, check
+from pipelines.quality.docs import build, page_name, site
+from pipelines.quality.history import keep, rebuilt_days
+from pipelines.quality.outcome import GRAVE, Finding
+from schemas.expectations import Suite, suites
+
+SHOWN_DAYS = 14  # in Data Docs
+MOST_DAYS = 40  # a backfill of years is checked 40 days a day, newest first
+DAILY_AT = 3  # o'clock: all days that were rebuilt; at other hours today and yesterday alone
+_GRAVE, _SLIGHT = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+class Days(dg.Config):
+    """Which days to check."""
+
+    days: list[str] = Field(default=[], description="日期，缺省为昨天与今天 days; without any, yesterday and today")
+
+    def chosen(self) -> list[date]:
+        """Raises UserFault when a day is malformed."""
+        today = now().date()
+        try:
+            return [date.fromisoformat(day) for day in self.days] or [today - timedelta(days=1), today]
+        except ValueError as error:
+            raise UserFault(f"a day is written like 2026-11-01: {error}") from None
+
+
+def _check(suite: Suite) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(
+            one.rule, asset=suite.table, description=f"{one.zh}\n\n{one.en}. ({one.level}, {one.severity})"
+        )
+        for one in suite.expectations
+    ]
+
+    @dg.multi_asset_check(
+        name=f"expectations_of_{suite.table}", specs=specs, retry_policy=RETRIES, description=f"{suite.table} 的期望"
+    )
+    def run(context: dg.AssetCheckExecutionContext, services: Services, config: Days) -> Iterator[dg.AssetCheckResult]:
+        with faults():
+            checked = _run(services, suite, config.chosen(), context.op_execution_context.run_id)
+        yield from results(suite, checked, services)
+        _complain(checked)
+
+    return run
+
+
+def _run(services: Services, suite: Suite, days: Sequence[date], run_id: str) -> tuple[Checked, ...]:
+    target = services.settings.clickhouse("engineer")
+    with services.clickhouse() as writer, services.clickhouse("engineer") as reader:
+        return check(target, reader, [(suite, day) for day in days], lambda one: keep(writer, one, run_id))
+
+
+def results(suite: Suite, checked: Iterable[Checked], services: Services) -> Iterator[dg.AssetCheckResult]:
+    """One for each rule that could be computed on some day; passed when it was kept on all of those."""
+    found = [finding for one in checked for finding in one.findings]
+    for expectation in suite.expectations:
+        computed = [one for one in found if one.rule == expectation.rule and one.outcome != "error"]
+        if computed:
+            yield dg.AssetCheckResult(
+                check_name=expectation.rule,
+                asset_key=suite.table,
+                passed=all(one.outcome == "passed" for one in computed),
+                severity=_GRAVE if expectation.severity in GRAVE else _SLIGHT,
+                metadata=_metadata(computed, services),
+            )
+
+
+def _metadata(computed: Sequence[Finding], services: Services) -> dict[str, Any]:
+    """Of the worst day; the counts of all."""
+    worst = max(computed, key=lambda one: (one.outcome == "failed", one.unexpected or 0, one.day))
+    page = site(services.settings.home) / page_name(worst.table, worst.day)
+    return {
+        "day": str(worst.day),
+        "unexpected": worst.unexpected if worst.unexpected is not None else "-",
+        "percent": worst.percent if worst.percent is not None else "-",
+        "checked": worst.checked if worst.checked is not None else "-",
+        "by day": {str(one.day): one.unexpected for one in computed},
+        "sample query": dg.MetadataValue.md(f"```sql\n{worst.sample_query}\n```"),
+        "owner": worst.owner,
+        "Data Docs": dg.MetadataValue.path(str(page)),
+    }
+
+
+def _complain(checked: Iterable[Checked]) -> None:
+    """A rule that could not be computed says nothing of the data: the run fails, its check does not."""
+    lost = [one for each in checked for one in each.findings if one.outcome == "error"]
+    if lost:
+        listed = "; ".join(f"{one.table} {one.day} {one.rule}: {one.detail}" for one in lost[:10])
+        raise dg.Failure(f"{len(lost)} rules could not be computed: {listed}", allow_retries=False)
+
+
+QUALITY_CHECKS = [_check(suite) for suite in suites().values()]
+QUALITY = dg.AssetSelection.checks(*QUALITY_CHECKS)
+
+check_quality = dg.define_asset_job(
+    "check_quality",
+    selection=QUALITY,
+    description="按期望检查数据，每条规则一个结果\n\nCheck the tables against their expectations, a result a rule.",
+)
+
+
+@dg.op(retry_policy=RETRIES)
+def build_pages(context: dg.OpExecutionContext, services: Services) -> None:
+    """Data Docs of the newest days, from the kept results."""
+    with faults(), services.clickhouse("engineer") as client:
+        built = build(client, site(services.settings.home), SHOWN_DAYS)
+    context.add_output_metadata(
+        {"pages": built.pages, "seconds": built.seconds, "Data Docs": dg.MetadataValue.path(str(built.index))}
+    )
+
+
+@dg.job(description="重建 Data Docs 网页（离线可用）\n\nRebuild the Data Docs, a site that works without a network.")
+def build_data_docs() -> None:
+    build_pages()
+
+
+def run_config(days: Iterable[date]) -> dict[str, Any]:
+    """Configuration of `check_quality` for `days`."""
+    chosen = {"days": [day.isoformat() for day in days]}
+    return {"ops": {one.node_def.name: {"config": chosen} for one in QUALITY_CHECKS}}
+
+
+@dg.schedule(
+    job=check_quality,
+    cron_schedule="37 * * * *",
+    execution_timezone="Asia/Shanghai",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每小时：昨天与今天重建后；每天 3 点：所有重建过的日\n\n"
+    "Every hour yesterday and today, when they were rebuilt; at 3 o'clock every day that was.",
+)
+def check_quality_hourly(context: dg.ScheduleEvaluationContext, services: Services) -> dg.RunRequest | dg.SkipReason:
+    moment = context.scheduled_execution_time.astimezone(now().tzinfo)
+    with services.clickhouse("engineer") as client:
+        days = due(rebuilt_days(client, moment - timedelta(hours=25), 10_000), moment)
+    if not days:
+        return dg.SkipReason("没有重建过的日 no day was rebuilt")
+    return dg.RunRequest(run_config=run_config(days), tags={"days": str(len(days))})
+
+
+def due(rebuilt: Sequence[date], moment: datetime) -> list[date]:
+    """Which of the rebuilt days are checked at this hour, newest first."""
+    recent = moment.date() - timedelta(days=1)
+    wanted = [day for day in rebuilt if moment.hour == DAILY_AT or recent <= day <= moment.date()]
+    return sorted(wanted, reverse=True)[:MOST_DAYS]
+
+
+build_data_docs_hourly = dg.ScheduleDefinition(
+    name="build_data_docs_hourly",
+    job=build_data_docs,
+    cron_schedule="47 * * * *",
+    execution_timezone="Asia/Shanghai",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每小时重建 Data Docs\n\nRebuild the Data Docs every hour.",
+)
