@@ -39,7 +39,7 @@ def _columns(table: str) -> set[str]:
     body = re.search(rf"TABLE IF NOT EXISTS {table}\n\((.*?)\n\)", sql, re.DOTALL)
     assert body
     made = {line.split()[0] for line in body[1].splitlines() if line.strip()}
-    added = re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS\s+(\w+) (?!\S+ ALIAS)", sql)
+    added = re.findall(rf"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS\s+(\w+) (?!\S+ (?:ALIAS|MATERIALIZED))", sql)
     return made | set(added)
 
 
