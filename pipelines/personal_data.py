@@ -72,12 +72,13 @@ def _old_id_card(match: Match) -> str:
 
 
 def _bank_card(match: Match) -> str:
-    """The longest leading part, cut between groups, that is a card's number."""
+    """The longest leading part, cut between groups, that is a card's number. Groups are parted in one way: a row of
+    decimal fractions is no card."""
     written = match[0]
     ends = [i for i in range(len(written), 12, -1) if i == len(written) or not written[i].isdigit()]
     for end in ends:
-        number = _bare(written[:end])
-        if len(number) >= 13 and _CARD.match(number) and _is_card(number, match):
+        number, marks = _bare(written[:end]), set(re.sub("[0-9]", "", written[:end]))
+        if len(number) >= 13 and len(marks) <= 1 and _CARD.match(number) and _is_card(number, match):
             return "[银行卡号]" + written[end:]
     return written
 
@@ -141,17 +142,25 @@ _ENDS, _STARTS = frozenset(_WORDS["word_ends"].split()), frozenset(_WORDS["word_
 _SINGLE = _WORDS["surnames"].replace(" ", "")
 _SURNAME = rf"(?:{_any('double_surnames')}|[{_SINGLE}])"
 _SURNAME_START = "[" + _SINGLE + "".join(double[0] for double in _WORDS["double_surnames"].split()) + "]"
+_SURNAMED = re.compile(_SURNAME)
 _TITLES, _CALLED = _any("titles"), _any("called")
 _NAME = rf"{_SURNAME}[一-龥]{{1,2}}?"
 _FOLLOWS = rf"(?=$|[^一-龥]|{_any('follows')})"
 
 
 def _titled(match: Match) -> str:
-    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`."""
-    before = match.string[match.start() - 1 : match.start()] + match[1][0]
-    if before in _ENDS or match[1][:2] in _STARTS or match[1] + match[2][:1] in _STARTS:
-        return match[0]
-    return f"[姓名]{match[2]}"
+    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. Where the first surname ends or begins another word, a later
+    one may be meant: `校方王老师` -> `校方[姓名]老师`."""
+    word, title = match[1], match[2]
+    around = match.string[match.start() - 1 : match.start()] + word
+    for start in range(len(word)):
+        name, before = word[start:], around[: start + len(around) - len(word)][-1:]
+        if not _SURNAMED.match(name):
+            continue
+        if before + name[0] in _ENDS or name[:2] in _STARTS or name + title[:1] in _STARTS:
+            continue
+        return f"{word[:start]}[姓名]{title}"
+    return match[0]
 
 
 def _labelled(match: Match) -> str:

@@ -132,6 +132,29 @@ def test_words_that_are_no_names(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("校方王老师", "校方[姓名]老师"),
+        ("高中陈老师", "高中[姓名]老师"),
+        ("班主任李伟老师", "班主任[姓名]老师"),
+        ("西安王先生", "西安[姓名]先生"),
+        ("感谢罗局长", "感谢[姓名]局长"),
+        ("谢谢李书记", "谢谢[姓名]书记"),
+        ("厂方黄科长", "厂方[姓名]科长"),
+    ],
+)
+def test_a_name_behind_a_word_that_could_begin_one(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["屠宰场老板", "牛奶奶白色", "前两任校长", "高年级同学", "谢谢书记", "任何老师", "69.80 27.92 78.50 47.10"]
+)
+def test_words_and_figures_that_are_nobody(text: str) -> None:
+    assert mask(text) == text
+
+
 def test_what_was_masked_is_counted_by_kind() -> None:
     column, counts = mask_column_counted(pa.array(["张女士13812345678", "好", None, "13812345678或13912345678"]))
     assert column.to_pylist() == ["[姓名]女士[手机号]", "好", None, "[手机号]或[手机号]"]
