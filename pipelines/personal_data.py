@@ -149,8 +149,8 @@ _FOLLOWS = rf"(?=$|[^一-龥]|{_any('follows')})"
 
 
 def _titled(match: Match) -> str:
-    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. Where the first surname belongs to another word, a later one may
-    be meant: `校方王老师` -> `校方[姓名]老师`."""
+    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. Where the first surname belongs to another word, a later
+    one may be meant: `校方王老师` -> `校方[姓名]老师`."""
     word, title = match[1], match[2]
     around = match.string[match.start() - 1 : match.start()] + word
     for start in range(len(word)):
