@@ -11,6 +11,7 @@ from dagster_project.jobs import (
     rebuild_stale,
     rebuild_stale_every_5_minutes,
 )
+from dagster_project.models import classifier_drift, retrain_classifier
 from dagster_project.quality import (
     QUALITY_CHECKS,
     build_data_docs,
@@ -33,8 +34,16 @@ marts_follow = dg.AutomationConditionSensorDefinition(
 
 defs = dg.Definitions(
     assets=[*SOURCES, rollup_daily, *MART_ASSETS],
-    asset_checks=[*CHECKS, *QUALITY_CHECKS],
-    jobs=[rebuild_stale, rebuild_days, check_figures, *QUARANTINE_JOBS, check_quality, build_data_docs],
+    asset_checks=[*CHECKS, *QUALITY_CHECKS, classifier_drift],
+    jobs=[
+        *QUARANTINE_JOBS,
+        rebuild_stale,
+        rebuild_days,
+        check_figures,
+        check_quality,
+        build_data_docs,
+        retrain_classifier,
+    ],
     schedules=[rebuild_stale_every_5_minutes, check_figures_hourly, check_quality_hourly, build_data_docs_hourly],
     sensors=[stream_watch, marts_follow],
     resources={"services": Services()},

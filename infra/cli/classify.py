@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from infra.cli.output import EXIT_FAILS, EXIT_HOLDS
+from infra.settings import settings
 from pipelines.classify.lines import LineClassifier, batches
-from pipelines.classify.modelfile import load_model
+from pipelines.classify.modelfile import current_model, load_model
 from pipelines.errors import UserFault
 
 _BLOCK = 1 << 20  # a pipe hands over what it has, so a slow writer is answered at once
@@ -23,7 +24,9 @@ def classify(
     explained: Annotated[
         bool, typer.Option("--explain", help="加上最重要的字串 add the n-grams that weighed most")
     ] = False,
-    model: Annotated[Path | None, typer.Option(help="模型文件 model file; default: the shipped one")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="模型文件 model file; default: the one that the stream uses")
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="置信度阈值 least confidence to decide; default: the model's")
     ] = None,
@@ -33,8 +36,14 @@ def classify(
     Classifies JSON lines (id, text, optionally source, source_type, event_type), answering in order as they arrive:
     id, event_type, confidence, decided_by, three alternatives. A malformed line is named by number on stderr, the
     rest goes on, and the exit code is 1.
+
+    Any text has an answer. Letters are read without regard to case or width, traditional characters as simplified
+    ones, each run of digits as one; marks of direction and other invisible ones are skipped. A text of which the model
+    knows nothing (empty, emoji alone, another script) is 999 with confidence 0. Bytes that are no UTF-8 and lone
+    surrogates make a line malformed.
     """
-    classifier = LineClassifier(load_model(model), explained, threshold)
+    chosen = load_model(model) if model else current_model(settings().model)
+    classifier = LineClassifier(chosen, explained, threshold)
     faults = 0
     with ExitStack() as stack:
         for lines in batches(_blocks(_opened(file, stack))):

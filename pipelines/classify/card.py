@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.classify import picture
-from pipelines.classify.evaluate import BINS, Scores, confusions, score
+from pipelines.classify.evaluate import BINS, Scores, by_threshold, confusions, score
 from pipelines.classify.holdout import LEFT_OUT, Data, reproducible, settings_of, split, unseen
 from pipelines.classify.model import Model
 from pipelines.classify.train import train
@@ -62,9 +62,11 @@ def evidence(model: Model, data: Data) -> Evidence:
     return Evidence(apart.labels, answer.alternatives, answer.confidence, how)
 
 
-def write_card(model: Model, data: Data, folder: Path) -> list[Path]:
-    """Write card.md, card.html and confusion.svg into the folder; returns their paths."""
-    seen = evidence(model, data)
+def write_card(model: Model, data: Data, folder: Path, seen: Evidence | None = None) -> list[Path]:
+    """Write card.md, card.html and confusion.svg into the folder; returns their paths. `seen`: in place of `evidence`,
+    where a twin speaks for the model.
+    """
+    seen = seen or evidence(model, data)
     codes, counted = picture.matrix(seen.truth, seen.answers[:, 0])
     drawn = picture.heat_map([f"{code} {event_type(code).zh}" for code in codes], counted)
     sections = card(model, seen)
@@ -84,6 +86,7 @@ def card(model: Model, seen: Evidence) -> list[Section]:
     return [
         _identity(model),
         _overall(model, seen),
+        _thresholds(model, seen),
         _calibration(seen),
         _types(seen),
         _confusions(seen),
@@ -119,6 +122,22 @@ def _overall(model: Model, seen: Evidence) -> Section:
         ("其准确率 accuracy of those", _share(found.accuracy_covered)),
     ]
     return Section("得分 Scores", f"测量方法 measured by: {seen.how}.", ("项 figure", "值 value"), tuple(rows))
+
+
+def _thresholds(model: Model, seen: Evidence) -> Section:
+    rows = tuple(
+        (_marked(at.threshold, model.threshold), _share(at.coverage), _share(at.accuracy), at.left)
+        for at in by_threshold(seen.truth, seen.answers, seen.confidence, model.threshold)
+    )
+    header = ("阈值 threshold", "覆盖率 coverage", "其准确率 accuracy of those", "转人工 left to people")
+    note = "达到阈值的由模型判定，其余记为 999 转人工复核；* 为所用阈值。At or above the threshold the model decides, "
+    return Section(
+        "阈值 Thresholds", f"{note}the rest becomes 999 and waits for people; * is the one in use.", header, rows
+    )
+
+
+def _marked(threshold: float, used: float) -> str:
+    return f"{threshold:.2f}{' *' if threshold == used else ''}"
 
 
 def _calibration(seen: Evidence) -> Section:

@@ -81,6 +81,31 @@ def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wan
     return 1.01
 
 
+@dataclass(frozen=True)
+class AtThreshold:
+    """`coverage`: share of answers with at least this confidence; `accuracy`: of those (0 where there are none);
+    `left`: how many answers are below.
+    """
+
+    threshold: float
+    coverage: float
+    accuracy: float
+    left: int
+
+
+def by_threshold(
+    truth: NDArray[np.int16], answers: NDArray[np.int16], confidence: NDArray[np.float32], used: float
+) -> list[AtThreshold]:
+    """Coverage and accuracy at thresholds 0, .3, .4 ... .9 and at the one in use, ascending."""
+    right = answers[:, 0] == truth
+    rows = []
+    for threshold in sorted({0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, used}):
+        covered = confidence >= np.float32(threshold)
+        accuracy = float(right[covered].mean()) if covered.any() else 0.0
+        rows.append(AtThreshold(threshold, float(covered.mean()), accuracy, int((~covered).sum())))
+    return rows
+
+
 def best_cut(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     """The score at or above which to say yes for the largest F1; 0 where nothing is true."""
     order = np.argsort(-scores, kind="stable")

@@ -1,0 +1,68 @@
+"""Population stability: known values, small counts, and the windows that are read from events."""
+
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from pipelines.classify.drift import State, Window, judged, measure_drift, psi
+
+BEGAN = date(2026, 3, 1)
+
+
+def test_known_values() -> None:
+    assert psi({0: 50, 1: 50}, {0: 5, 1: 5}) == 0
+    # (.6 - .5) ln(.6 / .5) + (.4 - .5) ln(.4 / .5) = .0182322 + .0223144
+    assert psi({0: 50, 1: 50}, {0: 60, 1: 40}) == pytest.approx(0.0405465)
+    # (.9 - .5) ln 1.8 + (.1 - .5) ln .2 = .2351147 + .6437752
+    assert psi({0: 50, 1: 50}, {0: 90, 1: 10}) == pytest.approx(0.8788898)
+    assert psi({0: 10}, {0: 5, 1: 5}) == pytest.approx(4.604319, rel=1e-5)  # an empty bin counts as .0001
+
+
+def window(**types: int) -> Window:
+    counts = {int(name[1:]): count for name, count in types.items()}
+    return Window(BEGAN, BEGAN, counts, counts)
+
+
+def test_states_by_threshold() -> None:
+    before = window(t1=5000, t2=5000)
+    states = [judged("v", before, window(t1=share, t2=10_000 - share)).state for share in (5200, 6000, 7000, 8500)]
+    assert states == [State.STEADY, State.STEADY, State.WARN, State.ALARM]
+
+
+def test_small_counts_do_not_cry_wolf() -> None:
+    found = judged("v", window(t1=5000, t2=5000), window(t1=1999))
+    assert (found.state, found.types) == (State.TOO_FEW, None)
+    assert judged("v", Window(), Window()).state == State.TOO_FEW
+
+
+def add(client: Client, day: date, count: int, code: int, confidence: float, version: str = "v") -> None:
+    client.command(
+        "INSERT INTO events (day, event_id, report_id, event_type, decided_by, confidence, model_version, alternatives)"
+        " SELECT {day:Date}, generateUUIDv4(), concat({name:String}, toString(number % ({count:UInt32} / 2))), 999,"
+        " 'fallback', {confidence:Float32}, {version:String}, [{code:UInt16}] FROM numbers({count:UInt32})",
+        {"day": day, "name": uuid4().hex, "count": count, "code": code, "confidence": confidence, "version": version},
+    )
+
+
+def test_windows_are_the_first_fortnight_and_the_last_week(migrated_database: Client) -> None:
+    client, today = migrated_database, BEGAN + timedelta(days=30)
+    add(client, BEGAN, 40, 101, 0.95)
+    add(client, BEGAN + timedelta(days=13), 20, 102, 1.0)
+    add(client, BEGAN + timedelta(days=14), 600, 999, 0.1)  # between the windows
+    add(client, today - timedelta(days=7), 10, 101, 0.35)
+    add(client, today, 600, 999, 0.1)  # today is not over
+    add(client, today - timedelta(days=1), 600, 999, 0.1, version="other")
+    found = measure_drift(client, "v", today, least=5)
+    assert (found.reference.first, found.reference.last) == (BEGAN, BEGAN + timedelta(days=13))
+    assert (found.reference.types, found.reference.confidence) == ({101: 20, 102: 10}, {9: 30})
+    assert (found.current.types, found.current.confidence) == ({101: 5}, {3: 5})  # two messages a report: counted once
+    assert found.state == State.ALARM
+
+
+def test_a_new_model_has_no_past_to_compare_with(migrated_database: Client) -> None:
+    add(migrated_database, BEGAN, 4000, 101, 0.9)
+    found = measure_drift(migrated_database, "v", BEGAN + timedelta(days=5), least=5)
+    assert (found.reference.reports, found.current.reports, found.state) == (2000, 0, State.TOO_FEW)
+    assert measure_drift(migrated_database, "none", BEGAN).state == State.TOO_FEW
