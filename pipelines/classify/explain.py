@@ -31,12 +31,12 @@ def explain(model: Model, text: str, most: int = 8) -> tuple[Weighed, ...]:
     if code == OTHER and OTHER not in model.codes:
         return ()
     column = int(np.searchsorted(model.codes, code))
-    names, rows = _known(model, text)
+    names, rows, strangers = _known(model, text)
     if not rows:
         return ()
     steps, counts = gains(), Counter[int]()
     added: Counter[str] = Counter()
-    square = 0.0
+    square = float(strangers * model.stranger * int(steps[0, 0]))
     for name, row in zip(names, rows, strict=True):
         count = min(counts[row], kernel.MAX_COUNT - 1)
         counts[row] += 1
@@ -46,8 +46,8 @@ def explain(model: Model, text: str, most: int = 8) -> tuple[Weighed, ...]:
     return tuple(Weighed(name, round(float(sum_ * unit), 4)) for name, sum_ in added.most_common(most) if sum_ > 0)
 
 
-def _known(model: Model, text: str) -> tuple[list[str], list[int]]:
-    """Names and weight rows of the text's n-grams that the model knows, in the kernel's order."""
+def _known(model: Model, text: str) -> tuple[list[str], list[int], int]:
+    """Names and weight rows of the text's n-grams that the model knows, in the kernel's order; how many it does not."""
     data = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
     plan = model.ngrams.plan()
     symbols, starts = np.empty(len(data) + 1, np.uint32), np.empty(len(data) + 2, np.int64)
@@ -57,7 +57,7 @@ def _known(model: Model, text: str) -> tuple[list[str], list[int]]:
     names = list(_names("".join(map(chr, symbols[:size].tolist())), limits, model.ngrams))
     rows = model.rows_of(hashes[:count])
     pairs = [(name, row) for name, row in zip(names, rows.tolist(), strict=True) if row >= 0]
-    return [name for name, _ in pairs], [row for _, row in pairs]
+    return [name for name, _ in pairs], [row for _, row in pairs], min(count - len(pairs), kernel.MOST_STRANGERS)
 
 
 def _names(folded: str, limits: list[int], ngrams: Ngrams) -> Iterator[str]:

@@ -13,6 +13,8 @@ import numpy as np
 from pipelines.classify.fold import BREAK, DIGIT, REPLACEMENT, SKIP
 
 F = TypeVar("F", bound=Callable[..., Any])
+MOST_STRANGERS = 1 << 16
+"""N-grams unknown to the model beyond this add nothing to a text's length; keeps the sums inside an int32."""
 MAX_COUNT = 255
 """Occurrences of one n-gram in one text beyond this add nothing."""
 _STAMP_BITS = 9  # room for a count of 0..MAX_COUNT + 1 below the row's number
@@ -241,12 +243,13 @@ def _add_up(known: Any, found: int, weights: Any, gains: Any, seen: Any, stamp: 
 @_compiled
 def score_rows(
     data: Any, offsets: Any, fold: Any, plan: Any, table: Any, weights: Any, gains: Any, scales: Any, bias: Any,
-    top: Any, probability: Any,
+    stranger: Any, top: Any, probability: Any,
 ) -> None:  # fmt: skip
     """The three best classes of each row and their softmax probabilities, into `top` and `probability` (rows, 3).
 
     `table` (see `fill_table`) gives the weight row of an n-gram's hash. `weights` (rows, classes + 1) int8: the last
     column holds squared inverse document frequencies, so that its sum is the squared length of the text's vector.
+    `stranger` is what that column would hold for an n-gram that the model does not know, 0 to pass over such n-grams.
     `scales` (classes + 1,) turn integer sums into scores; the temperature is already in `scales` and `bias`. A row
     without any known n-gram gets top -1 and probability 0; with fewer than three classes, the ranks left over do.
     """
@@ -268,6 +271,7 @@ def score_rows(
             top[row, :] = -1
             probability[row, :] = 0
             continue
+        total[classes] += np.int32(min(found - count, MOST_STRANGERS)) * np.int32(stranger) * gains[0, 0]
         length = np.float32(np.sqrt(total[classes] * scales[classes]))
         for column in range(classes):
             scores[column] = total[column] * scales[column] / length + bias[column]

@@ -69,7 +69,10 @@ class Model:
     `hashes` (n-grams,) uint32 ascending: the n-grams the model knows. `weights` (n-grams, classes + 1) int8 and
     `scales` (classes + 1,) float32: weight = int8 x scale, the last column being squared inverse document
     frequencies. `bias` (classes,). Confidence: softmax of scores over `temperature`, then `platt`. `threshold`: least
-    confidence at which the model decides. `facts`: training data fingerprint, measured scores, settings.
+    confidence at which the model decides. `stranger`: the squared inverse document frequency, as int8 of the last
+    column, that an n-gram unknown to the model has in the length of a text: noise then scores near zero for every
+    class instead of following its few known characters; 0 passes over such n-grams. `facts`: training data
+    fingerprint, measured scores, settings.
     """
 
     version: str
@@ -83,6 +86,7 @@ class Model:
     temperature: float
     platt: tuple[float, float]
     threshold: float
+    stranger: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -127,7 +131,7 @@ class Model:
         scales, bias = self._head
         kernel.score_rows(
             data, offsets, fold_table(), self.ngrams.plan(), self._table, self.weights, gains(), scales, bias,
-            top, probability,
+            self.stranger, top, probability,
         )  # fmt: skip
         return top, probability
 

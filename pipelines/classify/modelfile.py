@@ -30,6 +30,7 @@ def save_model(model: Model, path: Path) -> None:
         "temperature": model.temperature,
         "platt": model.platt,
         "threshold": model.threshold,
+        "stranger": model.stranger,
         "facts": model.facts,
     }
     text = json.dumps(header, ensure_ascii=False, sort_keys=True).encode()
@@ -89,7 +90,7 @@ def _cached(path: Path, modified: int, size: int) -> Model:
     ngrams = Ngrams(**header["ngrams"] | {"leads": tuple(header["ngrams"]["leads"])})
     header["platt"] = tuple(header["platt"])
     fields = {name: header[name] for name in ("version", "taxonomy", "temperature", "platt", "threshold", "facts")}
-    return Model(ngrams=ngrams, **fields, **arrays)
+    return Model(ngrams=ngrams, stranger=header.get("stranger", 0), **fields, **arrays)
 
 
 def _read(path: Path) -> Model:
@@ -103,5 +104,5 @@ def versioned(model: Model) -> Model:
     digest = hashlib.sha256(model.taxonomy.encode())
     for name in _ARRAYS:
         digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
-    digest.update(repr((model.ngrams, model.temperature, model.platt, model.threshold)).encode())
+    digest.update(repr((model.ngrams, model.temperature, model.platt, model.threshold, model.stranger)).encode())
     return replace(model, version=f"{FORMAT}-{digest.hexdigest()[:10]}")

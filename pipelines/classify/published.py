@@ -21,8 +21,8 @@ from pipelines.classify.overlap import with_overlap
 from pipelines.classify.train import Settings, fit, held_out, train
 from pipelines.errors import UserFault
 
-TAIDI = Settings(Ngrams(1, 2, words=2, leads=(8, 20)), c=2, min_texts=3, folds=3)
-SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2)
+TAIDI = Settings(Ngrams(1, 2, words=2, leads=(8, 20)), c=2, min_texts=3, folds=3, strangers=False)
+SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2, strangers=False)
 LEVELS = ("level_1", "level_2", "level_3", "level_4")
 
 

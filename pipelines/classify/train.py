@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from pipelines.classify.corpus import Corpus, joined
@@ -24,7 +23,8 @@ from schemas.event_types import taxonomy_fingerprint
 @dataclass(frozen=True)
 class Settings:
     """`c`: inverse regularisation of the linear SVM. `min_texts`: an n-gram in fewer training texts is dropped.
-    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts.
+    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts. `strangers`: whether
+    n-grams that the model does not know count in a text's length, as if each were in a single training text.
     """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
@@ -33,6 +33,7 @@ class Settings:
     folds: int = 5
     seed: int = 20
     wanted: float = 0.8
+    strangers: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,25 @@ class Fit:
     idf: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     bias: NDArray[np.float64]
+    strangers: bool
 
     def scores(self, raw: csr_matrix) -> NDArray[np.float64]:
         """Scores (rows, classes) of counts that have the columns it was fitted on."""
-        return np.asarray(weigh(raw[:, self.columns], self.idf) @ (self.coefficients / self.idf).T + self.bias)
+        weighed = weigh(raw, self.columns, self.idf, self.strangers)
+        return np.asarray(weighed @ (self.coefficients / self.idf).T + self.bias)
 
 
-def weigh(kept: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
-    """(1 + ln count) x idf, each row scaled to length 1."""
-    kept = kept.astype(np.float64)
+def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64], strangers: bool) -> csr_matrix:
+    """(1 + ln count) x idf of the n-grams in `columns`, each row scaled to length 1; with `strangers` that length
+    counts the other n-grams too, each occurrence with the largest idf.
+    """
+    kept = raw[:, columns].astype(np.float64)
+    others = raw.sum(axis=1) - kept.sum(axis=1)
     kept.data = 1 + np.log(kept.data)
-    return normalize(kept.multiply(idf[None, :]).tocsr())
+    kept = kept.multiply(idf[None, :]).tocsr()
+    squares = kept.multiply(kept).sum(axis=1) + others * idf.max() ** 2 * strangers
+    lengths = np.sqrt(np.asarray(squares, np.float64).ravel())
+    return csr_matrix(diags_array(1 / np.where(lengths > 0, lengths, 1)) @ kept)
 
 
 def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:
@@ -64,11 +73,12 @@ def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:
     texts = np.bincount(raw.indices, minlength=raw.shape[1])
     columns = np.flatnonzero(texts >= settings.min_texts)
     idf = np.log((1 + raw.shape[0]) / (1 + texts[columns])) + 1
-    svm = LinearSVC(C=settings.c, random_state=settings.seed).fit(weigh(raw[:, columns], idf), labels)
+    weighed = weigh(raw, columns, idf, settings.strangers)
+    svm = LinearSVC(C=settings.c, random_state=settings.seed).fit(weighed, labels)
     coefficients, bias = svm.coef_, svm.intercept_
     if len(svm.classes_) == 2:
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.concatenate([-bias, bias])
-    return Fit(svm.classes_.astype(np.int16), columns, idf, coefficients * idf, bias)
+    return Fit(svm.classes_.astype(np.int16), columns, idf, coefficients * idf, bias, settings.strangers)
 
 
 def held_out(
@@ -192,6 +202,7 @@ def _assembled(
             temperature=heat,
             platt=curve,
             threshold=threshold,
+            stranger=int(weights[:, -1].max()) if settings.strangers else 0,
             facts=facts,
         )
     )
