@@ -104,5 +104,7 @@ def versioned(model: Model) -> Model:
     digest = hashlib.sha256(model.taxonomy.encode())
     for name in _ARRAYS:
         digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
-    digest.update(repr((model.ngrams, model.temperature, model.platt, model.threshold, model.stranger)).encode())
+    digest.update(repr((model.ngrams, model.temperature, model.platt, model.threshold)).encode())
+    if model.stranger:
+        digest.update(model.stranger.to_bytes(1))
     return replace(model, version=f"{FORMAT}-{digest.hexdigest()[:10]}")
