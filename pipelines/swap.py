@@ -78,8 +78,8 @@ class Swap:
         target, build = quote_identifier(self.table), quote_identifier(self.name)
         replace = f"ALTER TABLE {target} REPLACE PARTITION {{partition:{kind}}} FROM {build}"
         # Servers that do not know the setting do this anyway.
-        settings = {_FROM_EMPTY: 1} if _FROM_EMPTY in self.client.server_settings else {}
-        self.client.command(replace, {"partition": self.partition}, settings=settings)
+        allowed = f" SETTINGS {_FROM_EMPTY} = 1" if _FROM_EMPTY in self.client.server_settings else ""
+        self.client.command(replace + allowed, {"partition": self.partition})
 
     def _fence(self, prefix: str) -> None:
         for (name,) in self.client.query(_SIBLINGS, {"prefix": prefix}).result_rows:

@@ -96,7 +96,7 @@ def scored(new_database: Callable[[], Client]) -> Client:
     client = new_database()
     _register(client)
     _report(client)
-    rebuild_days(client, [DAY])
+    rebuild_days(client, [DAY], as_of=at(DAY, 20))
     return client
 
 
@@ -198,7 +198,7 @@ def test_a_period_weighs_its_days_by_their_messages(client: Client) -> None:
 def test_a_rejected_message_alone_touches_its_day(client: Client) -> None:
     _register(client)
     _refuse(client, [_refused(f"{BAD}001")])
-    rebuild_days(client, [DAY])
+    rebuild_days(client, [DAY], as_of=at(DAY, 20))
     (town,) = Reader(client, published=False).scorecard(CITY, "town")
     assert (town.area_code, town.messages, town.quarantined, town.score) == (BAD, 0, 1, 0.0)
     assert {mart.name for mart, _ in stale_marts(client, at(DAY, 20))} == set()

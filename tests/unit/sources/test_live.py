@@ -13,7 +13,7 @@ from schemas.contract.v1 import Report
 
 
 def test_the_rate_is_kept_and_events_happen_now(model: CityModel) -> None:
-    live, got = Live(model, 200, 1.5, Event(), Disorder(bad=0)), []
+    live, got = Live(model, 400, 0.75, Event(), Disorder(bad=0)), []
     for tick in live.ticks():
         now = datetime.now(UTC)
         reports = [msgspec.json.decode(one.value or b"", type=Report) for one in tick]
@@ -24,7 +24,7 @@ def test_the_rate_is_kept_and_events_happen_now(model: CityModel) -> None:
 
 
 def test_ids_are_its_own(model: CityModel, sent: list[Sent]) -> None:
-    runs = [[one for tick in Live(model, 400, 0.5, Event()).ticks() for one in tick] for _ in range(2)]
+    runs = [[one for tick in Live(model, 800, 0.25, Event()).ticks() for one in tick] for _ in range(2)]
     names = [{one.report_id for one in run} | {one.event_id for one in run if one.event_id} for run in (*runs, sent)]
     assert all(names)
     assert not names[0] & names[1] and not names[0] & names[2] and not names[1] & names[2]
@@ -42,6 +42,6 @@ def test_it_stops_when_asked(model: CityModel) -> None:
 
 def test_reports_go_on_during_the_run(model: CityModel) -> None:
     """Resends in the same second come by themselves: a waiting message is sent when its time has come."""
-    run = [one for tick in Live(model, 400, 2, Event(), Disorder(duplicate=0.3)).ticks() for one in tick]
+    run = [one for tick in Live(model, 1600, 0.75, Event(), Disorder(duplicate=0.3)).ticks() for one in tick]
     ids = [one.event_id for one in run if one.event_id]
     assert len(ids) - len(set(ids)) > 3
