@@ -64,6 +64,7 @@ def settings_of(facts: Mapping[str, Any]) -> Settings:
     try:
         stated = dict(facts["settings"])
         ngrams = dict(stated.pop("ngrams"))
+        stated = {"strangers": False} | stated  # not stated by files of before there was a choice
         return Settings(Ngrams(**ngrams | {"leads": tuple(ngrams["leads"])}), **stated)
     except (KeyError, TypeError) as error:
         raise UserFault(f"The model file states no training settings that can be repeated ({error}).") from error

@@ -22,9 +22,8 @@ from pipelines.errors import UserFault
 PRIOR = 0.1
 """Share of perfunctory reports that probabilities are stated for. In 12,000 labelled hazard reports of an industrial
 district 10.7 % were; the corpus has far more of them, so its own share would accuse too many."""
-SETTINGS = Settings(
-    Ngrams(1, 2), c=1.0, strangers=False
-)  # among orders 2..3, token n-grams and C .5..2, by held-out scores
+# Chosen among orders 2..3, token n-grams and C .5..2, by held-out scores.
+SETTINGS = Settings(Ngrams(1, 2), c=1.0, strangers=False)
 _FILES = {"sound.txt": 0, "perfunctory.txt": 1}
 
 
