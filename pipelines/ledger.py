@@ -59,15 +59,20 @@ class Stream:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the load stands: per partition the high-water mark, and the ranges begun but not finished."""
+    """Where the load stands: per partition the high-water mark, and the ranges begun but not finished.
+
+    `lost`: ranges that Kafka deleted before they were loaded, and that a person has given up.
+    """
 
     high_water: dict[int, int] = field(default_factory=dict)
     begun: tuple[Range, ...] = ()
+    lost: tuple[Range, ...] = ()
 
     def next_offset(self, partition: int) -> int | None:
         """The offset that must come next, or None when the partition was never loaded."""
         mark = self.high_water.get(partition)
-        return None if mark is None else mark + 1
+        behind = max((gap.last + 1 for gap in self.lost if gap.partition == partition), default=0)
+        return None if mark is None else max(mark + 1, behind)
 
     def edges(self, partition: int) -> tuple[int, ...]:
         """Offsets at which chunks must be cut so that a range begun before keeps its token."""
@@ -89,13 +94,18 @@ GROUP BY kafka_partition, first_offset, last_offset
 HAVING max(phase) = 'before'
 ORDER BY ALL"""
 
+_LOST = """
+SELECT kafka_partition, first_offset, last_offset FROM gaps FINAL
+WHERE topic_id = {topic_id:String} AND accepted ORDER BY ALL"""
+
 
 def progress(client: Client, stream: Stream) -> Progress:
-    """Read the high-water marks, and the ranges begun behind them, of this topic and epoch."""
+    """Read the high-water marks, the ranges begun behind them, and the lost ones, of this topic and epoch."""
     scope = {"topic_id": stream.topic_id, "epoch": stream.epoch}
     marks = {int(partition): int(last) for partition, last in client.query(_HIGH_WATER, scope).result_rows}
     begun = (Range(*map(int, row)) for row in client.query(_BEGUN, scope).result_rows)
-    return Progress(marks, tuple(r for r in begun if r.last > marks.get(r.partition, -1)))
+    lost = tuple(Range(*map(int, row)) for row in client.query(_LOST, scope).result_rows)
+    return Progress(marks, tuple(r for r in begun if r.last > marks.get(r.partition, -1)), lost)
 
 
 _LATEST = """

@@ -3,6 +3,7 @@
 
 import logging
 import os
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -12,8 +13,10 @@ from infra.local.jars import SPARK_KAFKA, jars
 from infra.local.java import find_java
 from infra.settings import Settings, settings
 from pipelines import kafka
+from pipelines.clickhouse import connect
 from pipelines.errors import PositionFault, UserFault
 from pipelines.mask import read_patterns
+from pipelines.stream import gaps
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import give_order, order_path
@@ -68,23 +71,42 @@ def resume(
     accept: Annotated[
         bool, typer.Option("--accept", help="放行到隔离区 let what waits in the topic now into quarantine, however bad")
     ] = False,
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="放弃 Kafka 已删的消息 give up messages that Kafka deleted; see table gaps"),
+    ] = False,
 ) -> None:
     """熔断后继续：从头计数；仍然太差则再次熔断。
 
     Lets a stream go on that its circuit breaker holds. What was refused so far counts no more; when too much
     is refused again, it holds again. With --accept everything that is in the topic now passes, good or bad.
+    With --lost a stream that stopped because messages are gone from Kafka may be started again behind them.
     """
-    now = settings()
-    state = read_state(now.run / "stream.json")
+    if lost:
+        _give_up_lost(settings())
+    else:
+        _resume_held(settings(), accept)
+
+
+def _give_up_lost(now: Settings) -> None:
+    with closing(connect(now.clickhouse("loader"))) as client:
+        given_up = gaps.accept(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
+    if not given_up:
+        raise UserFault("没有记录在案的缺口 no gap is recorded that was not given up already")
+    for number, first, last in given_up:
+        print(f"分区 partition {number}: 放弃 given up {last - first + 1}, offsets {first}..{last}")
+    print("然后 then: gridstream up")
+
+
+def _resume_held(now: Settings, accept: bool) -> None:
+    state_file = now.run / "stream.json"
+    state = read_state(state_file)
     if state is None or state.condition != "held":
         told = state.condition if state else "never started"
         raise UserFault(f"流作业没有被熔断 the stream is not held by its breaker; it is: {told}")
-    if accept:
-        counts_from = kafka.end_offsets(now.kafka_bootstrap, now.topic)
-    else:
-        counts_from = {held.partition: held.next_offset for held in state.held}
-    topic_id = kafka.topic_id(now.kafka_bootstrap, now.topic)
-    give_order(order_path(now.run / "stream.json"), topic_id, counts_from)
+    ends = kafka.end_offsets(now.kafka_bootstrap, now.topic) if accept else None
+    counts_from = ends or {held.partition: held.next_offset for held in state.held}
+    give_order(order_path(state_file), kafka.topic_id(now.kafka_bootstrap, now.topic), counts_from)
     for number, offset in sorted(counts_from.items()):
         print(f"分区 partition {number}: 自偏移量 from offset {offset} 起计数 on, messages count for the breaker")
 

@@ -29,9 +29,23 @@ def record(client: Client, stream: Stream, found: Iterable[Range]) -> None:
     client.insert("gaps", rows, column_names=_COLUMNS)
 
 
+_OPEN = """
+SELECT topic, topic_id, kafka_partition, first_offset, last_offset, writer FROM gaps FINAL
+WHERE topic_id = {topic_id:String} AND NOT accepted ORDER BY ALL"""
+
+
+def accept(client: Client, topic_id: str) -> list[Range]:
+    """Give up what is recorded as lost, so that the load goes on behind it; the ranges given up by this call."""
+    rows = client.query(_OPEN, {"topic_id": topic_id}).result_rows
+    if rows:
+        client.insert("gaps", [[*row, 1] for row in rows], column_names=[*_COLUMNS, "accepted"])
+    return [Range(*map(int, row[2:5])) for row in rows]
+
+
 def fault(found: Iterable[Range]) -> PositionFault:
     """The alarm, in one line."""
     told = "; ".join(f"partition {n}: {last - first + 1} messages, offsets {first}..{last}" for n, first, last in found)
     return PositionFault(
-        f"消息未入库已被 Kafka 删除 Kafka deleted messages before they were loaded ({told}); recorded in the table gaps"
+        f"消息未入库已被 Kafka 删除 Kafka deleted messages before they were loaded ({told}); recorded "
+        "in the table gaps. 确认后 when you have seen it: gridstream stream resume --lost, then: gridstream up"
     )

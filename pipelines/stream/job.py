@@ -31,17 +31,16 @@ from pipelines import kafka, ledger
 from pipelines.classify import current_model
 from pipelines.clickhouse import connect, is_transient
 from pipelines.errors import GridstreamError, PositionFault, TransientFault, first_line
-from pipelines.judge import Context, utc_now
+from pipelines.judge import utc_now
 from pipelines.ledger import Progress, Stream
 from pipelines.stream import gaps
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import HOW_TO_RESUME, BreakerOpen, Held, order_path, read_order
 from pipelines.stream.memory import Memory
-from pipelines.stream.registry import RegistryReader
+from pipelines.stream.sent import SentRegistry
 from pipelines.stream.session import EARLIEST, records, start_session
 from pipelines.stream.state import Condition, write_state
 from pipelines.stream.task import RESULT_DDL, Work, run
-from schemas.event_types import event_types
 
 log = logging.getLogger("gridstream.stream")
 T = TypeVar("T")
@@ -64,7 +63,7 @@ class StreamJob:
         self._config = config
         self._stopping = threading.Event()
         self._fault: GridstreamError | None = None
-        self._registry = RegistryReader()
+        self._registry = SentRegistry()
         self._partitions = 1
         self._memory = Memory(config.breaker, order_path(config.state_file))
 
@@ -109,7 +108,7 @@ class StreamJob:
         query = (
             frame.writeStream.queryName("gridstream")
             .foreachBatch(functools.partial(self._batch, stream))
-            .option("checkpointLocation", f"{self._config.checkpoint}/{stream.topic_id}")
+            .option("checkpointLocation", self._checkpoint(stream, progress))
             .trigger(processingTime=f"{int(self._config.trigger_seconds * 1000)} milliseconds")
             .start()
         )
@@ -118,6 +117,10 @@ class StreamJob:
             self._await(query)
         except StreamingQueryException as error:
             raise self._fault_of(stream, error) from error
+
+    def _checkpoint(self, stream: Stream, progress: Progress) -> str:
+        """Spark's own account of the topic cannot jump over a gap that was given up: behind it a new one begins."""
+        return f"{self._config.checkpoint}/{stream.topic_id}" + (f".{len(progress.lost)}" if progress.lost else "")
 
     def _await(self, query: StreamingQuery) -> None:
         while not self._stopping.is_set():
@@ -150,7 +153,8 @@ class StreamJob:
     def _starting(self, progress: Progress) -> dict[int, int]:
         """Where to begin when there is no checkpoint: right behind the ledger."""
         known = kafka.partitions(self._config.kafka_bootstrap, self._config.topic)
-        return {n: progress.high_water[n] + 1 if n in progress.high_water else EARLIEST for n in known}
+        nexts = {number: progress.next_offset(number) for number in known}
+        return {number: EARLIEST if due is None else due for number, due in nexts.items()}
 
     def _batch(self, stream: Stream, frame: DataFrame, batch_id: int) -> None:
         """Called by Spark for each micro-batch; returns only when all of it is loaded."""
@@ -186,7 +190,7 @@ class StreamJob:
     def _load(self, stream: Stream, frame: DataFrame, batch_id: int) -> int:
         ledger.still_mine(self._client, stream)
         self._require_same_topic(stream)
-        work = self._work(stream, batch_id)
+        work = self._work(stream, frame.sparkSession, batch_id)
         log.debug("batch %d: orders %s", batch_id, work.progress)
         results = frame.mapInArrow(functools.partial(run, work=work), RESULT_DDL).collect()
         _raise_faults(results)
@@ -199,12 +203,12 @@ class StreamJob:
         if found != stream.topic_id:
             raise _Renewed(f"topic {stream.topic} was made anew ({found}); it is read from its beginning")
 
-    def _work(self, stream: Stream, batch_id: int) -> Work:
+    def _work(self, stream: Stream, session: SparkSession, batch_id: int) -> Work:
         current_model(self._config.model)  # a model that no task could use stops the stream here, with a clear word
         progress = ledger.progress(self._client, stream)
-        context = Context(self._registry.current(self._client), _known_types(), utc_now())
+        grids = self._registry.current(session.sparkContext, self._client)
         earliest, known = self._earliest(progress), self._memory.recall(self._client, stream, progress)
-        return Work(self._config, stream, progress, earliest, context, batch_id, *known)
+        return Work(self._config, stream, progress, earliest, grids, batch_id, utc_now(), *known)
 
     def _earliest(self, progress: Progress) -> dict[int, int]:
         """Only a partition that the ledger does not know needs Kafka's word on where it begins."""
@@ -243,10 +247,6 @@ def _end(part: StreamingQuery | SparkSession) -> None:
     """Stop it, unless the signal that stops us has already ended the JVM."""
     with contextlib.suppress(Py4JError, OSError):
         part.stop()
-
-
-def _known_types() -> frozenset[int]:
-    return frozenset(kind.code for kind in event_types())
 
 
 def _with_faults_named(work: Callable[[], T]) -> Callable[[], T]:

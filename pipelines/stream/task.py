@@ -12,18 +12,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
+from pyspark import Broadcast
 
 from pipelines.classify import current_model
 from pipelines.clickhouse import ClickHouse, connect
 from pipelines.decode import RECORD
 from pipelines.errors import PositionFault, TransientFault
-from pipelines.judge import Context
+from pipelines.judge import Context, GridIndex
 from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Loader, Rows
 from pipelines.stream.breaker import Refused
@@ -31,6 +33,7 @@ from pipelines.stream.chunks import behind, cut, offsets_of
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import BreakerOpen, Held
 from pipelines.stream.prepare import Preparation, prepare
+from schemas.event_types import event_types
 
 # One row a chunk. `refused`: one byte a message for the breaker's memory, the latest ones of the chunk.
 # `fault` is '' or 'transient', 'position' or 'held'; then `detail` says what ('held': a `Held` as JSON).
@@ -56,16 +59,17 @@ _NONE = np.zeros(0, np.bool_)
 
 @dataclass(frozen=True)
 class Work:
-    """A micro-batch's orders to its tasks. `earliest`: the offset at which a partition that the
-    ledger does not know must begin. `counts_from`, `refused`: by partition, the offset from which on messages
-    count for the breaker, and what it remembers of those already loaded."""
+    """A micro-batch's orders to its tasks. `grids`: the registry, which Spark brings to each worker once.
+    `earliest`: the offset at which a partition that the ledger does not know must begin. `counts_from`, `refused`:
+    by partition, the offset from which on messages count for the breaker, and what it remembers of those loaded."""
 
     config: StreamConfig
     stream: Stream
     progress: Progress
     earliest: dict[int, int]
-    context: Context
+    grids: Broadcast[GridIndex]
     batch_id: int
+    now: datetime
     counts_from: dict[int, int] = field(default_factory=dict)
     refused: dict[int, Refused] = field(default_factory=dict)
 
@@ -160,7 +164,13 @@ def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _plan(work: Work) -> Preparation:
     config = work.config
     model = current_model(config.model)
-    return Preparation(work.stream, config.limits, work.context, model, config.hash_key, config.mask_patterns)
+    context = Context(work.grids.value, _known_types(), work.now)
+    return Preparation(work.stream, config.limits, context, model, config.hash_key, config.mask_patterns)
+
+
+@functools.cache
+def _known_types() -> frozenset[int]:
+    return frozenset(kind.code for kind in event_types())
 
 
 def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:

@@ -5,6 +5,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from pipelines import kafka
 from pipelines.errors import GridstreamError
 from pipelines.kafka import TopicSpec, ensure_topic
+from pipelines.verify import verify
 from tests.integration.conftest import Stack
 from tests.integration.test_breaker import held, resume, send
 from tests.integration.test_stream import Streaming, until
@@ -32,6 +33,16 @@ def test_retention_passes_what_is_not_loaded(stack: Stack, streaming: Streaming)
         (0, 100, 149)
     ]
     assert stack.scalar("SELECT count() FROM events FINAL") == 100
+    assert resume(stack, "--lost").returncode == 0
+    assert resume(stack, "--lost").returncode == 2  # nothing is left to give up
+    with streaming():
+        counted = "SELECT count() FROM events FINAL"
+        until(lambda: stack.scalar(counted) == 150, "the messages behind the gap")
+        send(stack, 0, lambda number: False, 100)
+        stack.wait_until_loaded()
+    assert stack.scalar(counted) == 250
+    told = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer")).check("ledger").findings
+    assert [finding.en for finding in told] == ["gap: offsets between two ranges are in none"]
 
 
 def test_retention_passes_a_running_stream(stack: Stack, streaming: Streaming) -> None:
