@@ -37,7 +37,7 @@ class Speed:
 
 def sixty_characters(rows: int, seed: int = 3) -> pa.Array:
     """Corpus reports joined in random order and cut into pieces of 60 characters: every n-gram is known to the model,
-    the slowest case, since unknown ones cost nothing.
+    the slowest case, since unknown ones cost next to nothing.
     """
     texts = np.array(corpus().texts.to_pylist(), dtype=object)
     whole = ""

@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from pipelines.classify.corpus import Corpus, joined
@@ -60,12 +61,13 @@ def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64],
     counts the other n-grams too, each occurrence with the largest idf.
     """
     kept = raw[:, columns].astype(np.float64)
-    others = raw.sum(axis=1) - kept.sum(axis=1)
+    others = np.asarray(raw.sum(axis=1) - kept.sum(axis=1), np.float64).ravel()
     kept.data = 1 + np.log(kept.data)
     kept = kept.multiply(idf[None, :]).tocsr()
-    squares = kept.multiply(kept).sum(axis=1) + others * idf.max() ** 2 * strangers
-    lengths = np.sqrt(np.asarray(squares, np.float64).ravel())
-    return csr_matrix(diags_array(1 / np.where(lengths > 0, lengths, 1)) @ kept)
+    if not strangers:
+        return normalize(kept)
+    squares = np.asarray(kept.multiply(kept).sum(axis=1)).ravel() + others * idf.max() ** 2
+    return csr_matrix(diags_array(1 / np.sqrt(np.maximum(squares, 1e-9))) @ kept)
 
 
 def fit(raw: csr_matrix, labels: NDArray[np.int16], settings: Settings) -> Fit:

@@ -71,10 +71,24 @@ def test_another_format_is_refused(small: Model, tmp_path: Path) -> None:
         load_model(tmp_path / "new.npz")
 
 
+def test_unknown_ngrams_are_passed_over_by_a_file_that_says_nothing_of_them(small: Model, tmp_path: Path) -> None:
+    assert small.stranger > 0
+    save_model(small, tmp_path / "m.npz")
+    assert load_model(tmp_path / "m.npz").stranger == small.stranger
+    with np.load(tmp_path / "m.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    header = json.loads(arrays["header"].tobytes())
+    del header["stranger"]
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "old.npz", **arrays)
+    assert load_model(tmp_path / "old.npz").stranger == 0
+
+
 def test_the_version_follows_the_content(small: Model) -> None:
     assert versioned(replace(small, version="")).version == small.version
     assert versioned(replace(small, bias=small.bias + 1)).version != small.version
     assert versioned(replace(small, platt=(1.0, 0.0))).version != small.version
+    assert versioned(replace(small, stranger=0)).version != small.version
 
 
 def test_the_shipped_model_fits_and_is_small(shipped: Model) -> None:

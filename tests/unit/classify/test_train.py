@@ -2,11 +2,24 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, counts, strings
+from pipelines.classify.holdout import settings_of
 from pipelines.classify.overlap import with_overlap
-from pipelines.classify.train import Settings, Training, fit, held_out, platt, quantised, softmax, temperature, train
+from pipelines.classify.train import (
+    Settings,
+    Training,
+    fit,
+    held_out,
+    platt,
+    quantised,
+    softmax,
+    temperature,
+    train,
+    weigh,
+)
 
 
 def test_the_same_texts_give_the_same_model(training: Training, keywords: Corpus) -> None:
@@ -30,6 +43,22 @@ def test_held_out_scores_do_not_know_their_own_group() -> None:
     free = held_out(raw, labels, Settings(folds=8), 16)
     grouped = held_out(raw, labels, Settings(folds=4), 16, np.arange(16) % 8)
     assert (free.argmax(axis=1) == labels).mean() > (grouped.argmax(axis=1) == labels).mean()
+
+
+def test_unknown_ngrams_count_in_the_length_of_a_text() -> None:
+    raw = csr_matrix(np.array([[1, 1, 0, 0], [1, 1, 2, 1]], np.float32))
+    columns, idf = np.array([0, 1]), np.array([2.0, 3.0])
+    known = np.array([2, 3]) / np.sqrt(13)
+    np.testing.assert_allclose(weigh(raw, columns, idf, strangers=False).toarray(), [known, known])
+    counted = weigh(raw, columns, idf, strangers=True).toarray()
+    np.testing.assert_allclose(counted, [known, np.array([2, 3]) / np.sqrt(13 + 3 * 3.0**2)])
+
+
+def test_settings_of_before_there_were_strangers_pass_over_them(training: Training) -> None:
+    stated = dict(training.model.facts["settings"])
+    assert settings_of({"settings": stated}).strangers
+    del stated["strangers"]
+    assert not settings_of({"settings": stated}).strangers
 
 
 def test_two_classes_have_two_columns_of_scores() -> None:
