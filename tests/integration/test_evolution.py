@@ -20,6 +20,7 @@ def streaming_from(folder: Path, stack: Stack) -> Iterator[None]:
         process = subprocess.Popen(
             [sys.executable, gridstream(), "stream", "run"],
             env=stack.environment() | environment(folder),
+            cwd=folder,  # Spark starts its workers with `-m`, so they look here first
             stdout=log,
             stderr=log,
             start_new_session=True,
