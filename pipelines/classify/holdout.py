@@ -62,9 +62,9 @@ def settings_of(facts: Mapping[str, Any]) -> Settings:
         UserFault: it states none that this version knows.
     """
     try:
-        stated = dict(facts["settings"])
+        older: dict[str, Any] = {"strangers": False, "other": 0.0}  # what files of before these settings meant
+        stated = older | dict(facts["settings"])
         ngrams = dict(stated.pop("ngrams"))
-        stated = {"strangers": False} | stated  # not stated by files of before there was a choice
         return Settings(Ngrams(**ngrams | {"leads": tuple(ngrams["leads"])}), **stated)
     except (KeyError, TypeError) as error:
         raise UserFault(f"The model file states no training settings that can be repeated ({error}).") from error

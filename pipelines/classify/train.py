@@ -1,7 +1,7 @@
 """Training: hashed counts to a linear model, quantised, with a temperature fitted on held-out scores."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 from pipelines.classify.corpus import Corpus, joined
 from pipelines.classify.evaluate import Scores, score, threshold_for
 from pipelines.classify.features import Ngrams, counts
-from pipelines.classify.model import Model, calibrated, log_odds
+from pipelines.classify.model import OTHER, Model, calibrated, log_odds
 from pipelines.classify.modelfile import versioned
 from schemas.event_types import taxonomy_fingerprint
 
@@ -26,6 +26,8 @@ class Settings:
     """`c`: inverse regularisation of the linear SVM. `min_texts`: an n-gram in fewer training texts is dropped.
     `wanted`: the accuracy that answers at or above the threshold must have on held-out texts. `strangers`: whether
     n-grams that the model does not know count in a text's length, as if each were in a single training text.
+    `other`: the share of 999 expected in operation; 0 takes the training texts' own. They hold far more of it, for its
+    variety, than messages do: of 640 labelled titles of public petitions .8 % said nothing that has a type.
     """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
@@ -35,6 +37,7 @@ class Settings:
     seed: int = 20
     wanted: float = 0.8
     strangers: bool = True
+    other: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,16 @@ def temperature(scores: NDArray[np.float64], columns: NDArray[np.int64]) -> floa
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 3), method="bounded").x))
 
 
+def prior_shift(labels: NDArray[np.int16], other: float) -> NDArray[np.float64]:
+    """What to add to the log-odds of each class (ascending codes) where 999 has the share `other` in place of its share
+    of `labels` (Saerens et al. 2002, for one class).
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    share = float(sizes[classes == OTHER].sum() / len(labels))
+    apply = other > 0 and share > other
+    return np.where(classes == OTHER, np.log(other / share), 0.0) if apply else np.zeros(len(classes))
+
+
 def platt(chances: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
     """Slope and offset that turn the log-odds of the best answer into how often it is right (Platt 1999); no change
     where every answer is right, or every one wrong: there is nothing to fit.
@@ -160,6 +173,8 @@ def train(
     held = held_out(raw, labels, settings, rows)
     classes = np.unique(labels)
     heat = temperature(held, np.searchsorted(classes, labels[:rows]))
+    shift = heat * prior_shift(labels, settings.other)
+    held += shift
     chances = softmax(held / heat)
     order = np.argsort(-chances, axis=1, kind="stable")[:, :3]
     answers, chances = classes[order], np.take_along_axis(chances, order, axis=1)
@@ -168,7 +183,9 @@ def train(
     threshold = threshold_for(confidence, answers[:, 0] == labels[:rows], settings.wanted)
     measured = score(labels[:rows], answers, confidence, threshold)
     facts = _facts(everything, reports, settings, measured) | dict(stated or {})
-    model = _assembled(fit(raw, labels, settings), hashes, settings, facts, (heat, curve, threshold))
+    fitted = fit(raw, labels, settings)
+    fitted = replace(fitted, bias=fitted.bias + shift)
+    model = _assembled(fitted, hashes, settings, facts, (heat, curve, threshold))
     return Training(model, labels[:rows], answers, confidence, measured)
 
 

@@ -14,6 +14,7 @@ from pipelines.classify.train import (
     fit,
     held_out,
     platt,
+    prior_shift,
     quantised,
     softmax,
     temperature,
@@ -57,8 +58,16 @@ def test_unknown_ngrams_count_in_the_length_of_a_text() -> None:
 def test_settings_of_before_there_were_strangers_pass_over_them(training: Training) -> None:
     stated = dict(training.model.facts["settings"])
     assert settings_of({"settings": stated}).strangers
-    del stated["strangers"]
-    assert not settings_of({"settings": stated}).strangers
+    del stated["strangers"], stated["other"]
+    old = settings_of({"settings": stated})
+    assert (old.strangers, old.other) == (False, 0.0)
+
+
+def test_the_prior_of_other_moves_no_other_class() -> None:
+    labels = np.array([401] * 6 + [405] * 2 + [999] * 2, np.int16)
+    np.testing.assert_allclose(prior_shift(labels, 0.02), [0, 0, np.log(0.1)])
+    assert prior_shift(labels, 0).tolist() == prior_shift(labels, 0.5).tolist() == [0, 0, 0]
+    assert prior_shift(labels[:8], 0.02).tolist() == [0, 0]
 
 
 def test_two_classes_have_two_columns_of_scores() -> None:
