@@ -1,0 +1,105 @@
+"""Retraining from corrections: promoted when better, not when worse, and comparable the next time."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.classify.corpus import Corpus, corpus, descriptions
+from pipelines.classify.features import strings
+from pipelines.classify.holdout import Data, held
+from pipelines.classify.model import Model
+from pipelines.classify.modelfile import load_model, save_model
+from pipelines.classify.retrain import Demands, Outcome, retrain
+from pipelines.classify.train import Settings, train
+
+PLACES = ("桥头", "村口", "河边", "菜场", "校门", "厂区", "弄堂", "码头", "广场", "车站", "山脚", "渔港")
+WORDS = ("蹦蹦亭", "蹦蹦棚", "蹦蹦摊", "蹦蹦车", "蹦蹦屋", "蹦蹦架", "蹦蹦台", "蹦蹦桥", "蹦蹦池", "蹦蹦箱")
+TEXTS = [
+    f"{place}的{word}又开张了，闹得慌" for place, word in product(PLACES, WORDS)
+]  # a word the corpus has never seen
+DEMANDS = Demands(corrections=10)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    whole = corpus()
+    rows = np.arange(0, len(whole.labels), 7)
+    return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())
+
+
+@pytest.fixture(scope="module")
+def champion(data: Data) -> Model:
+    return train(data.reports, Settings(folds=3), data.keywords).model
+
+
+def said(codes: list[int]) -> Corpus:
+    return Corpus(strings(TEXTS), np.array(codes, np.int16))
+
+
+@pytest.fixture(scope="module")
+def better(data: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    """People agree that this word means 610."""
+    current = tmp_path_factory.mktemp("models") / "current.npz"
+    save_model(champion, current)
+    return retrain(said([610] * len(TEXTS)), current, DEMANDS, data), current
+
+
+def test_a_better_one_is_promoted(better: tuple[Outcome, Path], champion: Model) -> None:
+    outcome, current = better
+    assert outcome.promoted, outcome.message
+    assert "promoted" in outcome.message
+    assert load_model(current).version == outcome.version != champion.version
+    assert current.with_name(f"{champion.version}.npz").is_file()
+    assert outcome.comparison is not None
+    assert outcome.comparison.challenger.fairness == "left out"
+    assert outcome.comparison.champion.fairness == "twin"
+    assert (outcome.comparison.gain_corrections or 0) >= DEMANDS.gain
+    assert (outcome.measured, outcome.learnt) == (sum(map(held, TEXTS)), len(TEXTS) - sum(map(held, TEXTS)))
+
+
+def test_its_card_is_written(better: tuple[Outcome, Path]) -> None:
+    card = better[0].card
+    assert card is not None
+    text = card.read_text("utf-8")
+    assert str(better[0].version) in text
+    assert "left out of training" in text
+
+
+def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], data: Data) -> None:
+    """The promoted model knows the holdout by heart; only its twin can be compared fairly."""
+    outcome, current = better
+    again = retrain(said([610] * len(TEXTS)), current, DEMANDS, data)
+    assert not again.promoted
+    assert again.comparison is not None
+    assert again.comparison.champion.fairness == "left out"
+    assert (again.comparison.gain, again.comparison.gain_corrections) == (0, 0)
+    assert load_model(current).version == outcome.version
+
+
+def test_a_worse_one_is_not_promoted(data: Data, champion: Model, tmp_path: Path) -> None:
+    """People contradict each other: there is nothing to learn."""
+    current = tmp_path / "current.npz"
+    save_model(champion, current)
+    codes = np.random.default_rng(3).permutation(np.resize(data.reports.labels, len(TEXTS)))
+    outcome = retrain(said(codes.tolist()), current, DEMANDS, data)
+    assert not outcome.promoted
+    assert "not promoted" in outcome.message
+    assert load_model(current).version == champion.version
+
+
+def test_a_loss_on_the_holdout_is_no_gain(data: Data, champion: Model, tmp_path: Path) -> None:
+    current = tmp_path / "current.npz"
+    save_model(champion, current)
+    outcome = retrain(said([610] * len(TEXTS)), current, Demands(corrections=10, holdout=0.5), data)
+    assert (outcome.promoted, "holdout" in outcome.message) == (False, True)
+
+
+def test_too_few_corrections_train_nothing(data: Data, tmp_path: Path) -> None:
+    few = Corpus(strings(TEXTS[:9]), np.array([610] * 9, np.int16))
+    known = Corpus(data.reports.texts, data.reports.labels)
+    for corrected in (few, known):  # what the corpus has already teaches nothing
+        outcome = retrain(corrected, tmp_path / "current.npz", DEMANDS, data)
+        assert (outcome.promoted, outcome.version) == (False, None)
+    assert not (tmp_path / "current.npz").exists()

@@ -1,0 +1,130 @@
+"""Texts nobody should send, through `gridstream classify`: the same answer twice, or a fault that names the line."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.local.simulator import gridstream
+from pipelines.classify.features import strings
+from pipelines.classify.lines import LineClassifier
+from pipelines.classify.model import OTHER, Model
+from pipelines.classify.modelfile import load_model, save_model
+
+GARBAGE = "小区门口的垃圾好几天没人清运"
+READ_ALIKE = {
+    "full-width digits": ("3号楼门口垃圾没人清运", "３号楼门口垃圾没人清运"),
+    "another number": ("3号楼门口垃圾没人清运", "128号楼门口垃圾没人清运"),
+    "traditional characters": ("小区门口的垃圾没人清运", "小區門口的垃圾沒人清運"),
+    "right-to-left and zero-width marks": (GARBAGE, "\u200f\u202e".join(GARBAGE) + "\u200b\ufeff"),
+    "full-width latin and case": ("楼下KTV太吵", "楼下ｋｔｖ太吵"),
+    "CRLF inside": ("垃圾没人清运，楼道发臭", "垃圾没人清运\r\n楼道发臭"),
+}
+NOTHING_KNOWN = ["", "   ", "\u200f\u202e\u200b", "。！？……", "\r\n", "ขยะ"]
+ANSWERED = [
+    "垃" * 4000,
+    GARBAGE * 285,
+    "the lift is broken",
+    "垃圾\x00没人清运",
+    "😀👨‍👩‍👧 垃圾没人清运 😡",
+    "垃圾\ufffd\uffff清运",
+]
+MALFORMED = [
+    b'{"id": 1, "text": "\xff\xfe"}',
+    b'{"id": 1, "text": "\xed\xa0\x80"}',  # a surrogate as bytes
+    b'{"id": 1, "text": "\\ud800"}',  # a lone one as an escape
+    b'{"id": 1, "text": "\x00"}',  # a control character must be escaped in JSON
+    b'{"id": 1, "text": "a"} {"id": 2, "text": "b"}',
+    b'{"id": 1, "text": null}',
+    b'{"id": 1, "text": "cut',
+]
+
+
+def answered(model: Model, *texts: str) -> list[dict[str, object]]:
+    lines = [json.dumps({"id": number, "text": text}).encode() for number, text in enumerate(texts)]
+    once, faults = LineClassifier(model).answer(lines)
+    assert (once, faults) == LineClassifier(model).answer(lines)
+    assert faults == []
+    return [json.loads(line) | {"id": 0} for line in once.splitlines()]
+
+
+@pytest.mark.parametrize("name", READ_ALIKE)
+def test_read_as_one_and_the_same(shipped: Model, name: str) -> None:
+    one, other = answered(shipped, *READ_ALIKE[name])
+    assert one == other
+    assert one["confidence"] != 0
+
+
+def test_nothing_known_is_other_with_confidence_0(shipped: Model) -> None:
+    for found in answered(shipped, *NOTHING_KNOWN):
+        assert (found["event_type"], found["confidence"], found["decided_by"]) == (OTHER, 0, "fallback")
+
+
+def test_strange_texts_have_an_answer(shipped: Model) -> None:
+    found = answered(shipped, *ANSWERED)
+    assert len(found) == len(ANSWERED)
+    assert all(0 < float(str(one["confidence"])) <= 1 for one in found)
+    assert [found[at]["alternatives"][0]["event_type"] for at in (1, 3, 4)] == [401, 401, 401]  # type: ignore[index]
+
+
+def test_company_changes_no_answer(shipped: Model) -> None:
+    texts = [*ANSWERED, *NOTHING_KNOWN, GARBAGE]
+    together = shipped.predict(strings(texts)).confidence.tolist()
+    assert together == [float(shipped.predict(strings([text])).confidence[0]) for text in texts]
+
+
+@pytest.mark.parametrize("line", MALFORMED)
+def test_a_malformed_line_is_named_and_the_rest_goes_on(shipped: Model, line: bytes) -> None:
+    good = json.dumps({"id": 9, "text": GARBAGE}).encode()
+    answers, faults = LineClassifier(shipped).answer([good, line, good + b"\r"])
+    assert [fault.number for fault in faults] == [2]
+    assert [json.loads(answer)["event_type"] for answer in answers.splitlines()] == [401, 401]
+
+
+def test_the_process_streams_ends_quietly_and_names_lines(tmp_path: Path) -> None:
+    """Answers before its input ends; then a reader that has gone (`| head -1`) is no error message."""
+    command = [sys.executable, gridstream(), "classify"]
+    line = json.dumps({"id": 1, "text": GARBAGE}).encode() + b"\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "-"], **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(line + b"\xff\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["event_type"] == 401
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert b"line 2" in process.stderr.read()
+        assert process.wait(30) == 1
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(line)
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        try:
+            for _ in range(50):
+                process.stdin.write(line * 1000)
+                process.stdin.flush()
+                time.sleep(0.02)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        assert process.stderr.read() == b""
+        process.wait(30)
+
+
+def test_it_asks_the_model_that_the_stream_uses(tmp_path: Path) -> None:
+    """A promoted one in the home folder; without any, the shipped one."""
+    from dataclasses import replace
+
+    line = json.dumps({"id": 1, "text": GARBAGE})
+    env = os.environ | {"GRIDSTREAM_HOME": str(tmp_path)}
+    command = [sys.executable, gridstream(), "classify"]
+    decided = []
+    for _ in range(2):
+        done = subprocess.run(command, input=line, env=env, capture_output=True, text=True, check=True)
+        decided.append(json.loads(done.stdout)["decided_by"])
+        save_model(replace(load_model(), threshold=1.01), tmp_path / "models" / "current.npz")
+    assert decided == ["model", "fallback"]
