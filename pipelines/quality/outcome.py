@@ -98,11 +98,12 @@ def _line(message: str) -> str:
 def without_values(result: Mapping[str, Any], sample_query: str) -> dict[str, Any]:
     """`result` for keeping: counts stay, values, tracebacks and the batch's inner names go."""
     faults = list(errors(result))
-    kept = {name: value for name, value in result["result"].items() if name in _COUNTS}
+    counted = ((name, value) for name, value in result["result"].items() if name in _COUNTS)
+    kept = {name: value for name, value in counted if value is None or isinstance(value, int | float)}
     notes = {
         "raised_exception": bool(faults),
-        "exception_traceback": None,
-        "exception_message": "; ".join(faults) or None,
+        "exception_traceback": "-",  # GX renders it, and stumbles over nothing
+        "exception_message": "; ".join(faults),
     }
     configuration = dict(result["expectation_config"])
     meta = dict(configuration.get("meta") or {})
