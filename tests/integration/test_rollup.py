@@ -21,6 +21,7 @@ from infra.settings import settings
 from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
 from pipelines.marts.build import SHANGHAI
+from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
 from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
 from pipelines.rollup import build_day, recompute_differences
@@ -233,14 +234,9 @@ def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> No
     assert days == {DAY.isoformat(), (DAY - timedelta(days=1)).isoformat()}
     checked = in_dagster("check_figures")
     assert checked.success
-    results = {one.check_name: one.passed for one in checked.get_asset_check_evaluations()}
-    assert results == {
-        "ledger_balances": True,
-        "rollup_equals_recomputation": True,
-        "figures_are_current": True,
-        "equals_recomputation": True,
-        "stream_keeps_up": True,
-    }
+    passed = [one.check_name for one in checked.get_asset_check_evaluations() if one.passed]
+    assert passed.count("equals_recomputation") == len(MARTS)
+    assert {"ledger_balances", "rollup_equals_recomputation", "figures_are_current", "stream_keeps_up"} <= set(passed)
 
 
 def test_a_wrong_figure_fails_the_check(stack: Stack, in_dagster: RunJob) -> None:

@@ -79,16 +79,19 @@ def test_readers_see_reports_and_no_hashes(now: Settings) -> None:
     board = connect(now.clickhouse("board"))
     try:
         assert analyst.query("SELECT count() FROM reports").result_rows == [(0,)]
-        for table in ("published_area_ranking", "published_rising_types", "rollup_builds", "mart_builds", "ledger"):
-            assert analyst.query(f"SELECT count() FROM {table}").result_rows == [(0,)]
+        published = ("published_area_ranking", "published_rising_types", "published_scorecard", "rollup_builds")
+        for client, tables in ((analyst, (*published, "review_queue", "mart_builds", "ledger")), (board, published)):
+            for table in tables:
+                assert client.query(f"SELECT count() FROM {table}").result_rows == [(0,)]
         assert analyst.query("SELECT count(reason) FROM quarantine").result_rows == [(0,)]
         assert board.query("SELECT count() > 0 FROM grids").result_rows == [(True,)]
         for client, table in (
             (analyst, "events"),
             (analyst, "report_states"),
-            *((analyst, aggregate) for aggregate in ("rollup_daily", "mart_area_ranking", "rising_types")),
+            *((analyst, aggregate) for aggregate in ("rollup_daily", "mart_area_ranking", "scorecard")),
             (board, "reports"),
             (board, "mart_daily_series"),
+            (board, "review_queue"),
         ):
             with pytest.raises(Exception, match="ACCESS_DENIED"):
                 client.query(f"SELECT * FROM {table}")
