@@ -7,6 +7,7 @@ The reporter is left out, since only a keyed hash of it is stored. Texts and oth
 import csv
 import io
 import re
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -58,7 +59,9 @@ _FORMULA = re.compile(r"[=+\-@\t\r]|\d{12,}$")
 
 
 class Decision(NamedTuple):
-    """What a clerk filled in; `line` counts the file's lines from 1."""
+    """What a clerk filled in; `line` is the row's number in a spreadsheet: the header is 1, and a cell with line feeds
+    does not count more.
+    """
 
     line: int
     report_id: str
@@ -135,9 +138,9 @@ def read_csv(content: bytes) -> Filled:
         raise UserFault("The first line must name the columns report_id and event_type, as `review export` writes it.")
     filled, seen = Filled(), dict[str, Decision]()
     try:
-        for row in reader:
+        for number, row in enumerate(reader, 2):
             if any(map(str.strip, row)):
-                _take(filled, seen, reader.line_num, dict(zip(header, row, strict=False)))
+                _take(filled, seen, number, dict(zip(header, row, strict=False)))
     except csv.Error as error:
         raise UserFault(f"Line {reader.line_num} is no CSV: {error}.") from error
     return filled
@@ -161,8 +164,8 @@ def _take(filled: Filled, seen: dict[str, Decision], line: int, cells: dict[str,
 
 
 def _code(typed: str) -> int | None:
-    """`405`, `405.0` or `405 name`, of a type that there is."""
-    found = re.match(r"([0-9]{3})(\.0*)?(?![0-9.])", typed)
+    """`405`, `405.0` or `405 name`, of a type that there is; full-width digits too."""
+    found = re.match(r"([0-9]{3})(\.0*)?(?![0-9.])", unicodedata.normalize("NFKC", typed))
     return int(found[1]) if found and int(found[1]) in {kind.code for kind in event_types()} else None
 
 

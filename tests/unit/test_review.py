@@ -124,6 +124,14 @@ def test_faults_are_named_by_line_and_the_rest_goes_on() -> None:
     assert found.blank == 1
 
 
+def test_as_a_chinese_spreadsheet_saves_it() -> None:
+    """Byte-order mark, CRLF, full-width digits, a cell of two lines: rows are numbered as the clerk sees them."""
+    lines = ["report_id,event_type 类型（请填代码）,text", 'R1,４０５,"上\n下"', "R2,４０５　噪声,x", "", "R3,七七七,x"]
+    found = read_csv("\r\n".join(lines).encode("utf-8-sig"))
+    assert found.decisions == [Decision(2, "R1", 405), Decision(3, "R2", 405)]
+    assert [(fault.line, "七七七" in fault.reason) for fault in found.faults] == [(5, True)]
+
+
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xff\xff", b"report_id\nR1\n"])
 def test_other_files_are_refused(content: bytes) -> None:
     with pytest.raises(UserFault):
