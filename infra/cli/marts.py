@@ -64,7 +64,7 @@ def ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> Ren
         Column("办理中位时长", "median hours", right=True),
         Column("满意度", "satisfaction", right=True),
         Column("每千户", "per 1,000 households", right=True),
-        Column("上报质量", "quality of reporting", right=True),
+        Column("上报质量", "quality", right=True),
     )
     shown = table(
         title,

@@ -19,21 +19,24 @@
 --                  + 0.10 (1 - suspect_share))
 -- A part that is unknown leaves with its weight, and the others are stretched to 100.
 --
--- Backfills: where more than half of the messages of one source in a city arrived more than a day late, the source itself
--- was catching up (a system was connected, an outage made good). Its messages that late are then counted as `backfilled` and
--- left out of timeliness. In all other cases a late message counts as late: no single town can declare itself a backfill.
+-- Backfills: what happened before the first message of all arrived (ledger.first_kafka_time) could not be reported in time,
+-- and where more than half of the messages of one source in a city arrived more than a day late, the source itself
+-- was catching up (it was connected later, an outage was made good). The late messages of the one kind, and those more than a
+-- day late of the other, are counted as `backfilled` and left out of timeliness. In all other cases a late message counts as
+-- late: no single town can declare itself a backfill.
 --
 -- The messages behind a row: drill/scorecard.sql.
 WITH
     (SELECT mapFromArrays(groupArray(toString(county_code)), groupArray(toString(city_code))) FROM counties FINAL) AS city_of,
     (SELECT groupArray(toString(city_code)) FROM cities FINAL) AS known_cities,
     (SELECT groupArray(toString(town_code)) FROM towns FINAL) AS known_towns,
+    (SELECT min(first_kafka_time) FROM ledger) AS began,
     accepted AS
     (
         SELECT
             city_code, county_code, town_code, source, count() AS messages, countIf(notEmpty(e.warnings)) AS warned,
             countIf(e.suspect > 0.5) AS suspected,
-            groupArray(toUInt32(greatest(0, dateDiff('second', e.updated_at, e.kafka_time)))) AS lags
+            groupArray((toUInt32(greatest(0, dateDiff('second', e.updated_at, e.kafka_time))), e.updated_at < began)) AS lags
         FROM events AS e FINAL
         WHERE day = {first:Date}
         GROUP BY city_code, county_code, town_code, source
@@ -42,9 +45,9 @@ WITH
     (
         SELECT
             city_code, county_code, town_code, source, messages, warned, suspected,
-            2 * sum(arrayCount(lag -> lag > 86400, lags)) OVER (PARTITION BY city_code, source)
+            2 * sum(arrayCount(lag -> lag.1 > 86400, lags)) OVER (PARTITION BY city_code, source)
                 > sum(messages) OVER (PARTITION BY city_code, source) AS catching_up,
-            arrayFilter(lag -> NOT (catching_up AND lag > 86400), lags) AS live_lags
+            arrayFilter(lag -> NOT (catching_up AND lag.1 > 86400 OR lag.2 AND lag.1 > 900), lags).1 AS live_lags
         FROM accepted
     ),
     refused AS

@@ -23,11 +23,13 @@ FROM mart_scorecard WHERE day = {{first:Date}}"""  # noqa: S608  (a constant, no
 _ACCEPTED = """
 SELECT toString(city_code) AS city, toString(county_code) AS county, toString(town_code) AS town,
        toString(source) AS channel,
-       CAST([count(), 0, sum(length(warnings) > 0), sum(suspect > 0.5), sum(behind AND late > 86400),
+       CAST([count(), 0, sum(length(warnings) > 0), sum(suspect > 0.5),
+        sum(behind AND late > 86400 OR early AND late > 900),
         sum(late <= 900), 0, 0, 0, 0, 0, 0], 'Array(Int64)') AS figures
 FROM
 (
     SELECT *, toInt64(toUnixTimestamp(kafka_time)) - toInt64(toUnixTimestamp(updated_at)) AS late,
+           updated_at < (SELECT min(first_kafka_time) FROM ledger) AS early,
            (city_code, source) IN (
                SELECT city_code, source FROM events FINAL WHERE day = {first:Date} GROUP BY city_code, source
                HAVING avg(toInt64(toUnixTimestamp(kafka_time)) - toInt64(toUnixTimestamp(updated_at)) > 86400) > 0.5

@@ -19,6 +19,7 @@ from pipelines.marts.read import Reader
 from pipelines.marts.runner import rebuild_days, stale_marts
 from pipelines.rollup import build_day
 from pipelines.sql import packaged
+from pipelines.verify.marts import check_marts
 from schemas.contract.v1 import SOURCES
 from schemas.migrations import migrations
 
@@ -134,6 +135,18 @@ def test_what_a_source_caught_up_with_is_counted_apart(cards: dict[str, dict[str
     for row in (cards[BEHIND], cards["hotline"]):
         assert _figures(row, "messages", "backfilled", "prompt", "timeliness") == (4, 3, 1, 1.0)
         assert _figures(row, "lag_p50_seconds", "lag_p95_seconds") == (0, 0)
+
+
+def test_what_happened_before_the_first_message_arrived_is_no_delay(client: Client) -> None:
+    client.insert("ledger", [["t", at(DAY, 10)], ["t", at(DAY, 12)]], column_names=["topic", "first_kafka_time"])
+    before = [_sent("a", GOOD, timedelta(hours=2)), _sent("b", GOOD, timedelta(minutes=15))]
+    insert(client, [*before, _sent("a", GOOD, timedelta(minutes=16), after=2), _sent("a", GOOD, after=3)])
+    build_day(client, DAY, "run")
+    build_mart(client, SCORECARD, PERIOD, "run", at(DAY))
+    (town,) = client.query("SELECT * FROM scorecard WHERE level = 'town'").named_results()
+    assert _figures(town, "messages", "backfilled", "prompt") == (4, 1, 2)
+    assert town["timeliness"] == pytest.approx(2 / 3)
+    assert check_marts(client).findings == ()
 
 
 def test_parts_add_up_to_the_whole(cards: dict[str, dict[str, Any]]) -> None:
