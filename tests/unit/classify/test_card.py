@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.classify.card import Evidence, card, evidence, write_card
 from pipelines.classify.corpus import Corpus
+from pipelines.classify.evaluate import by_threshold
 from pipelines.classify.features import Ngrams
 from pipelines.classify.holdout import Data
 from pipelines.classify.model import Model
@@ -79,3 +80,19 @@ def test_the_picture_shows_the_matrix() -> None:
     fills = [cell.get("fill") for cell in root.iter(f"{SVG}rect") if cell.find(f"{SVG}title") is not None]
     assert fills[2] == "rgb(31,119,80)"  # every 102 was right: the full shade
     assert len(set(fills)) == 3
+
+
+def test_counts_worth_reading_are_written_into_their_cells() -> None:
+    drawn = heat_map(["101 甲", "102 乙"], np.array([[12, 4], [7, 0]], np.int64))
+    texts = [text.text for text in ElementTree.fromstring(drawn).iter(f"{SVG}text")]
+    assert [text for text in texts if text in ("12", "4", "7")] == ["12", "7"]
+
+
+def test_thresholds_tell_what_is_left_to_people() -> None:
+    truth = np.array([101, 101, 101, 102], np.int16)
+    answers = np.array([[101, 102, 103], [101, 102, 103], [102, 101, 103], [102, 101, 103]], np.int16)
+    rows = by_threshold(truth, answers, np.array([0.95, 0.7, 0.55, 0.35], np.float32), 0.7)
+    assert [at.threshold for at in rows] == [0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert [at.left for at in rows] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert (rows[0].coverage, rows[0].accuracy, rows[3].coverage) == (1.0, 0.75, 0.75)
+    assert rows[3].accuracy == pytest.approx(2 / 3)
