@@ -72,11 +72,6 @@ def _kind(one: Expectation, columns: Collection[str]) -> Kind:
     return made
 
 
-def count(broken: NDArray[np.bool_]) -> int:
-    """How many rows break at least one rule."""
-    return int(np.count_nonzero(broken.any(axis=0)))
-
-
 def ids(checks: Checks, broken: NDArray[np.bool_], rows: Iterable[int]) -> Sequence[tuple[str, ...]]:
     """The ids of the rules that each of `rows` breaks."""
     return [tuple(checks.rules[number] for number in np.flatnonzero(broken[:, row])) for row in rows]
