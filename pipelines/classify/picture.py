@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 CELL, LEFT, TOP = 22, 190, 60  # pixels
 TOLD = 5  # counts from here on are written into their cells
 _LEGEND = f"绿为答对，红为答错；越深占该行越多；数字为条数（{TOLD} 起）green: right, red: wrong; darker: more of a row"
-    f"绿为答对，红为答错；越深占该行越多；数字为条数（{TOLD} 起）green: right, red: mistaken; darker: more of its row"
-)
 _DIAGONAL, _MISTAKE = (31, 119, 80), (200, 40, 40)
 
 
