@@ -31,12 +31,14 @@ def _by_numpy(model: Model, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Best code and its probability before Platt scaling, from counts and weights; no code shared with the kernel."""
     matrix, hashes = counts(texts, model.ngrams)
     rows = model.rows_of(hashes)
+    strangers = matrix[:, np.flatnonzero(rows < 0)].sum(axis=1).A1.astype(np.int64)
     matrix = matrix[:, np.flatnonzero(rows >= 0)].astype(int)
     weights = model.weights[rows[rows >= 0]].astype(np.int64)
     frequency, square = matrix.copy(), matrix.copy()
     frequency.data = gains()[0].cumsum()[matrix.data - 1].astype(np.int64)
     square.data = gains()[1].cumsum()[matrix.data - 1].astype(np.int64)
-    length = np.sqrt((square @ weights[:, -1]) * model.scales[-1] / GAIN_UNIT)
+    squares = square @ weights[:, -1] + strangers * model.stranger * GAIN_UNIT
+    length = np.sqrt(squares * model.scales[-1] / GAIN_UNIT)
     scores = (frequency @ weights[:, :-1]) * model.scales[:-1] / GAIN_UNIT / length[:, None] + model.bias
     powers = np.exp((scores - scores.max(axis=1, keepdims=True)) / model.temperature)
     chances = powers / powers.sum(axis=1, keepdims=True)
@@ -46,7 +48,7 @@ def _by_numpy(model: Model, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", ["small", "shipped"])
 def test_predict_is_the_sum_that_numpy_makes(name: str, request: pytest.FixtureRequest) -> None:
     model: Model = request.getfixturevalue(name)
-    texts = corpus().texts.slice(0, 500)
+    texts = pa.concat_arrays([corpus().texts.slice(0, 500), strings(["垃圾桶满了 Ωξ饕餮魑魅", "鞈敶停电"])])
     codes, chances = _by_numpy(model, texts)
     found = model.predict(texts)
     sure = np.partition(chances, 0)  # all rows: ties at equal scores do not occur in real text
@@ -126,19 +128,54 @@ def test_calibration_keeps_order_and_the_sum() -> None:
 
 
 def test_an_explanation_adds_up_to_the_score(small: Model) -> None:
-    text = "物业收费 物业收费 停车位"
+    text = "物业收费 物业收费 停车位 饕餮"
     matrix, hashes = counts(strings([text]), small.ngrams)
     column = int(np.searchsorted(small.codes, small.predict(strings([text])).codes[0]))
     known = small.rows_of(hashes)
+    strangers = int(matrix[:, np.flatnonzero(known < 0)].sum())
     kept = matrix[:, np.flatnonzero(known >= 0)].astype(int)
     frequency, square = gains()[0].cumsum()[kept.data - 1], gains()[1].cumsum()[kept.data - 1]
     weights = small.weights[known[known >= 0][kept.indices]].astype(int)
-    length = np.sqrt((weights[:, -1] * square).sum() * small.scales[-1] / GAIN_UNIT)
+    squares = (weights[:, -1] * square).sum() + strangers * small.stranger * GAIN_UNIT
+    length = np.sqrt(squares * small.scales[-1] / GAIN_UNIT)
     parts = weights[:, column] * frequency * small.scales[column] / GAIN_UNIT / small.temperature / length
     told = explain(small, text, most=1000)
     assert sum(one.weight for one in told) == pytest.approx(parts[parts > 0].sum(), rel=1e-3)
     assert "物业" in [one.ngram for one in told]
     assert {one.ngram[0] for one in told} >= {"^", "|"}
+
+
+def _noise(seed: int, rows: int) -> list[str]:
+    """Strings of 5 to 59 characters drawn from all common ideographs."""
+    generator = np.random.default_rng(seed)
+    return ["".join(map(chr, generator.integers(0x4E00, 0x9FA5, generator.integers(5, 60)))) for _ in range(rows)]
+
+
+def test_noise_is_never_decided_as_a_real_type(shipped: Model) -> None:
+    found = shipped.predict(strings(_noise(11, 1000)))
+    decided = (found.codes != OTHER) & (found.confidence >= shipped.threshold)
+    assert decided.mean() < 0.02
+
+
+OFF_TOPIC = [
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor",
+    "The quick brown fox jumps over the lazy dog",
+    "明日阴转小雨，气温十五到二十度",
+    "春眠不觉晓，处处闻啼鸟",
+    "人生若只如初见，何事秋风悲画扇",
+    "祝大家中秋快乐阖家团圆",
+    "番茄炒蛋怎么做",
+    "诚招代理，月入过万",
+    "加薇信看精彩视频",
+    "你叫什么名字",
+    "qwpoeiru zxmcnv 8848",
+]
+
+
+@pytest.mark.parametrize("text", OFF_TOPIC)
+def test_what_concerns_nobody_is_not_decided_as_a_real_type(shipped: Model, text: str) -> None:
+    found = shipped.predict(strings([text]))
+    assert found.codes[0] == OTHER or found.confidence[0] < shipped.threshold
 
 
 @pytest.mark.parametrize("text", ["", "。", "😀\u200f"])
