@@ -61,12 +61,14 @@ def outcome_metadata(outcome: "Outcome") -> dict[str, Any]:
     found = outcome.comparison
     sides = {"champion": found.champion, "challenger": found.challenger}
     for name, side in sides.items():
-        told[f"{name}: version"] = side.version
+        told[f"{name}: version measured"] = side.version
         told[f"{name}: accuracy on the holdout"] = round(side.holdout.accuracy, 4)
         if side.corrections:
             told[f"{name}: accuracy on corrections"] = round(side.corrections.accuracy, 4)
     gains = {"gain on the holdout": found.gain, "gain on corrections": found.gain_corrections or 0.0}
-    return told | gains | {"model card": dg.MetadataValue.path(outcome.card), "version": outcome.version or ""}
+    return (
+        told | gains | {"model card": dg.MetadataValue.path(outcome.card), "challenger: version": outcome.version or ""}
+    )
 
 
 @dg.job(
