@@ -1,7 +1,13 @@
 """The measurement of speed: what it measures on, and that its figures are those of the model asked for."""
 
-import pytest
+import json
+import sys
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from infra.cli.bench_classify import classify
 from pipelines.classify import speed, versus
 from pipelines.classify.model import Model
 
@@ -27,3 +33,16 @@ def test_it_is_three_times_as_fast_as_fasttext(shipped: Model) -> None:
     assert found.ratio == pytest.approx(found.ours_per_core_second / found.fasttext_per_core_second, abs=0.01)
     assert found.ratio > 3
     assert found.texts == 8000
+
+
+def test_without_fasttext_the_command_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fasttext", None)  # what an import then does: ImportError
+    monkeypatch.setattr(speed, "BATCH", 500)
+    app = typer.Typer()
+    app.command()(classify)
+    result = CliRunner().invoke(app, ["--repeats", "1", "--json"])
+    assert result.exit_code == 0
+    assert "NOT compared" in result.stderr
+    found = json.loads(result.stdout)
+    assert "fasttext" not in found
+    assert found["first_answer_seconds"] > 0
