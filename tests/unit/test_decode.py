@@ -111,7 +111,7 @@ _values = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_values, min_size=1, max_size=8))
 def test_every_record_ends_exactly_once_and_nothing_raises(values: list[bytes | None]) -> None:
     good, rejects = decode(records(*values))

@@ -81,7 +81,7 @@ def test_quarantine_survives_any_bytes() -> None:
     assert row["event_id"] is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("0123456789１３８ -.+@浙B·Xx电请abc"), max_size=40))
 def test_the_quick_look_misses_nothing(text: str) -> None:
     assert mask_column(pa.array([text])).to_pylist() == [mask(text)]
@@ -205,7 +205,7 @@ _PIECES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(_PIECES), max_size=24).map("".join))
 def test_the_quick_look_misses_no_name_or_number(text: str) -> None:
     assert mask_column(pa.array([text])).to_pylist() == [mask(text)]
@@ -218,7 +218,7 @@ def test_a_long_run_takes_no_long_time() -> None:
     assert time.monotonic() - started < 5
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.sampled_from("0123456789 -.@浙B张女士电请我叫王五：姓名[]"), max_size=30))
 def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)

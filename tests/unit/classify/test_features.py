@@ -63,7 +63,7 @@ PLANS = [Ngrams(), Ngrams(1, 3), Ngrams(2, 4), Ngrams(1, 2, words=2), Ngrams(1, 
 
 @pytest.mark.parametrize("ngrams", PLANS, ids=str)
 @given(text=TEXTS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_counts_are_those_of_the_plain_reading(ngrams: Ngrams, text: str) -> None:
     assert _counted(text, ngrams) == _expected(text, ngrams)
 

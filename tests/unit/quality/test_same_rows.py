@@ -107,7 +107,7 @@ def test_the_rows_are_on_both_sides_of_every_rule() -> None:
 ROW = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()})
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ROW, min_size=20, max_size=60))
 def test_the_stream_and_great_expectations_object_to_the_same_rows(validated: Any, rows: list[dict[str, Any]]) -> None:
     columns = Columns(table(rows), CONTEXT)
