@@ -19,8 +19,8 @@ WORDS = ("蹦蹦亭", "蹦蹦棚", "蹦蹦摊", "蹦蹦车", "蹦蹦屋", "蹦�
 TEXTS = [
     f"{place}的{word}又开张了，闹得慌" for place, word in product(PLACES, WORDS)
 ]  # a word the corpus has never seen
-DEMANDS = Demands(corrections=10)
-LENIENT = Demands(corrections=10, holdout=-0.03)  # this holdout has 180 texts: three of them are .017
+DEMANDS = Demands(corrections=10, gain=0.25)  # of some 20 corrections, chance gets two or three right
+LENIENT = Demands(corrections=10, gain=0.25, holdout=-0.03)  # this holdout has 180 texts: three of them are .017
 
 
 @pytest.fixture(scope="module")
