@@ -10,12 +10,14 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.mask import Masker, mask, masker
+from pipelines.personal_data import NAME_FIELD, PERSON_NAME
 
 # As much of a payload as quarantine keeps, in characters: enough to repair any message within the
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
 _REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 
 REJECTS = pa.schema(
@@ -103,6 +105,7 @@ def _masked_payload(
     if document is not None:
         return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
+    text = _PERSON.sub(r"\1[姓名]", text)
     return masks.mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text), counts)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import UserFault
-from pipelines.mask import mask, mask_column, mask_column_counted, masker, read_patterns, reporter_hasher
+from pipelines.mask import mask, mask_column, mask_column_counted, mask_document, masker, read_patterns, reporter_hasher
 from pipelines.rejects import quarantine_row
 
 HASH = reporter_hasher(b"k" * 16)
@@ -222,3 +222,14 @@ def test_a_long_run_takes_no_long_time() -> None:
 @given(st.text(st.sampled_from("0123456789 -.@浙B张女士电请我叫王五：姓名[]"), max_size=30))
 def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
+
+
+def test_an_event_id_is_no_telephone_number() -> None:
+    event_id = "0f0e0d0c-c153-4123-8456-a13812345678"
+    assert mask_document({"event_id": event_id}, str) == {"event_id": event_id}
+    assert mask_document({"event_id": "13812345678"}, str) == {"event_id": "[手机号]"}
+
+
+def test_a_name_in_a_broken_document_is_masked() -> None:
+    row = quarantine_row(b"", '{"contact": "欧阳建国", "text": "墙'.encode(), str)
+    assert row["payload"] == '{"contact": "[姓名]", "text": "墙'
