@@ -105,8 +105,8 @@ def _masked_payload(
     if document is not None:
         return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
-    text = _PERSON.sub(r"\1[姓名]", text)
-    return masks.mask(_REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text), counts)
+    text = _REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text)
+    return masks.mask(_PERSON.sub(r"\1[姓名]", text), counts)
 
 
 def _identity(document: Any) -> Identity:
