@@ -5,6 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from pipelines.judge import WARNINGS
+from pipelines.quality.checkpoint import check
+from schemas.expectations import Suite, suites
 from schemas.reasons import reasons
 from tests.integration.conftest import Stack
 from tests.integration.test_stream import Streaming, require_equal, require_proof, simulate
@@ -27,6 +29,18 @@ def test_a_million_messages_with_every_defect(stack: Stack, streaming: Streaming
     require_equal(stack, manifest)
     _require_warned(stack, manifest.expected_odd() | {"outside_county": manifest.expected_outside()})
     require_proof(stack)
+    _require_no_refusable_row_by_great_expectations(stack)
+
+
+def _require_no_refusable_row_by_great_expectations(stack: Stack) -> None:
+    """The rules by which the stream refuses, asked again of every day of `events` by Great Expectations."""
+    suite = suites()["events"]
+    rules = tuple(rule for rule in suite.of_level("row") if rule.severity == "reject")
+    days = [row[0] for row in stack.engineer.query("SELECT DISTINCT day FROM events ORDER BY day").result_rows]
+    wanted = [(Suite(suite.table, suite.reads, rules), day) for day in days]
+    found = check(stack.settings.clickhouse("engineer"), stack.engineer, wanted)
+    print({"days": len(days), "rows": sum(one.rows for one in found), "seconds": sum(one.seconds for one in found)})
+    assert Counter(finding.outcome for one in found for finding in one.findings) == {"passed": len(days) * len(rules)}
 
 
 def _require_warned(stack: Stack, planted: dict[str, set[str]]) -> None:
