@@ -143,6 +143,7 @@ def test_by_day_only_the_two_newest_days_are_checked_and_all_of_them_at_night() 
     assert len(due(years, datetime(2026, 11, 20, 3, 37))) == MOST_DAYS
 
 
+@pytest.mark.usefixtures("great_expectations")
 def test_great_expectations_takes_every_rule() -> None:
     from pipelines.quality import gx
 

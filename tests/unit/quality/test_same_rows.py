@@ -63,9 +63,9 @@ def _columns(rule: Expectation) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def validated() -> Any:
+def validated(great_expectations: Any) -> Any:
     """A function from a pandas frame to the rows that Great Expectations objects to, by rule."""
-    import great_expectations as gx
+    gx = great_expectations
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     context = gx.get_context(mode="ephemeral")
