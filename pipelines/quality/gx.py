@@ -6,21 +6,20 @@ part of anything that is kept.
 
 import io
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+from clickhouse_connect.cc_sqlalchemy import dialect
 
-import great_expectations as gx  # noqa: E402  (the setting is read when it is imported)
-from clickhouse_connect.cc_sqlalchemy import dialect  # noqa: E402
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: E402
+from pipelines.clickhouse import ClickHouse
+from pipelines.quality.imported import great_expectations as gx
+from schemas.expectations import Expectation, Suite
 
-from pipelines.clickhouse import ClickHouse  # noqa: E402
-from schemas.expectations import Expectation, Suite  # noqa: E402
+# Only after `imported`, whose care it needs.
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # isort: skip
 
 # GX looks for the dialect's class under the dialect, as SQLAlchemy's own packages have it; without it, no regex.
 setattr(dialect.ClickHouseDialect, "ClickHouseDialect", dialect.ClickHouseDialect)  # noqa: B010  (mypy knows no such attribute)

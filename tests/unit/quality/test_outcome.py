@@ -1,6 +1,8 @@
 """What is read from a result of Great Expectations: a broken rule, and one that could not be computed."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -143,7 +145,6 @@ def test_by_day_only_the_two_newest_days_are_checked_and_all_of_them_at_night() 
     assert len(due(years, datetime(2026, 11, 20, 3, 37))) == MOST_DAYS
 
 
-@pytest.mark.usefixtures("great_expectations")
 def test_great_expectations_takes_every_rule() -> None:
     from pipelines.quality import gx
 
@@ -153,3 +154,10 @@ def test_great_expectations_takes_every_rule() -> None:
         assert {one.meta["rule"] for one in made} == {one.rule for one in suite.expectations}
         assert "$day" not in str([one.configuration.kwargs for one in made])
         assert all(one.description.endswith(f"({one.meta['rule']})") for one in made)
+
+
+def test_it_can_be_imported_where_the_main_module_is_no_file() -> None:
+    """As in a run of Dagster's code server."""
+    code = "from pipelines.quality import gx; print('imported')"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.stdout.strip() == "imported", answer.stderr

@@ -1,0 +1,30 @@
+"""Great Expectations, imported so that it neither reports usage nor ends the process. Takes seconds.
+
+It imports pyspark's Connect client, and that takes a process whose main module is no file for its own doctests and
+ends it (`SystemExit: 0`): a run of Dagster's code server is such a process, and so is a worker of xdist.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _main_is_a_file() -> Iterator[None]:
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = __file__
+    try:
+        yield
+    finally:
+        del main.__file__
+
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when it is imported
+with _main_is_a_file():
+    import great_expectations
+
+__all__ = ["great_expectations"]
