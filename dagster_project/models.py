@@ -111,9 +111,7 @@ def drift_result(found: "Drift") -> dg.AssetCheckResult:
 
 def _bins(found: "Drift") -> dg.TableMetadataValue:
     records = [
-        dg.TableRecord(
-            {"kind": kind, "bin": str(bin_), "reference": before.get(bin_, 0), "current": after.get(bin_, 0)}
-        )
+        _record(kind, bin_, before.get(bin_, 0), after.get(bin_, 0))
         for kind, before, after in (
             ("confidence (tenth)", found.reference.confidence, found.current.confidence),
             ("type", found.reference.types, found.current.types),

@@ -4,10 +4,10 @@ import html
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from time import monotonic
@@ -16,6 +16,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.quality.history import Document, documents
+from pipelines.quality.outcome import Outcome, outcome_of
 
 # What GX's pages take from elsewhere or need scripts for; its own styles carry a logo from elsewhere.
 _DROPPED = re.compile(
@@ -40,7 +41,7 @@ _HEADINGS = {
     "Observed Value": "所见",
 }
 _HEADING = re.compile(rf">(\s*)({'|'.join(map(re.escape, _HEADINGS))})(\s*)<")
-_SIGNS = {"passed": "✓", "failed": "✗", "error": "？"}
+_SIGNS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "error": "？"}  # the worst one last
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,8 @@ def build(client: Client, folder: Path, days: int) -> Built:
 
 def rendered(document: Document) -> str:
     """The page of one document, by GX's own renderer, fit for offline reading."""
-    core: Any = import_module("great_expectations.core.expectation_validation_result")
-    renderer: Any = import_module("great_expectations.render.renderer")
-    view: Any = import_module("great_expectations.render.view")
+    from pipelines.quality.imported import core, renderer, view
+
     with redirect_stdout(io.StringIO()):  # GX prints about queries that look beyond their batch on purpose
         result = core.ExpectationSuiteValidationResultSchema().load(json.loads(document.text))
         page = view.DefaultJinjaPageView().render(renderer.ValidationResultsPageRenderer().render(result))
@@ -121,10 +121,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(one: Document) -> str:
-    counts = {"passed": 0, "failed": 0, "error": 0}
-    for result in json.loads(one.text)["results"]:
-        raised = result["exception_info"]["raised_exception"]
-        counts["error" if raised else "passed" if result["success"] else "failed"] += 1
-    shown = " ".join(f"{_SIGNS[name]} {count}" for name, count in counts.items() if count)
-    worst = "error" if counts["error"] else "failed" if counts["failed"] else "passed"
+    counts = Counter(outcome_of(result) for result in json.loads(one.text)["results"])
+    shown = " ".join(f"{sign} {counts[name]}" for name, sign in _SIGNS.items() if counts[name])
+    worst = next((name for name in reversed(_SIGNS) if counts[name]), "passed")
     return f'<td class="{worst}"><a href="{page_name(one.table, one.day)}">{shown}</a></td>'

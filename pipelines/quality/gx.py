@@ -15,11 +15,9 @@ from urllib.parse import urlsplit
 from clickhouse_connect.cc_sqlalchemy import dialect
 
 from pipelines.clickhouse import ClickHouse
+from pipelines.quality.imported import ExpectationConfiguration
 from pipelines.quality.imported import great_expectations as gx
 from schemas.expectations import Expectation, Suite
-
-# Only after `imported`, whose care it needs.
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # isort: skip
 
 # GX looks for the dialect's class under the dialect, as SQLAlchemy's own packages have it; without it, no regex.
 setattr(dialect.ClickHouseDialect, "ClickHouseDialect", dialect.ClickHouseDialect)  # noqa: B010  (mypy knows no such attribute)

@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 
 @contextmanager
@@ -26,5 +28,11 @@ def _main_is_a_file() -> Iterator[None]:
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when it is imported
 with _main_is_a_file():
     import great_expectations
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-__all__ = ["great_expectations"]
+# What renders pages ships no type information.
+core: Any = import_module("great_expectations.core.expectation_validation_result")
+renderer: Any = import_module("great_expectations.render.renderer")
+view: Any = import_module("great_expectations.render.view")
+
+__all__ = ["ExpectationConfiguration", "core", "great_expectations", "renderer", "view"]

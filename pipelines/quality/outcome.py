@@ -47,8 +47,7 @@ class Finding:
 
 def finding(expectation: Expectation, table: str, day: date, result: Result, rows: int, sample_query: str) -> Finding:
     """The finding in `result`; `rows` were read of that day."""
-    faults = list(errors(result))
-    outcome: Outcome = "error" if faults else "passed" if result["success"] else "failed"
+    faults, outcome = list(errors(result)), outcome_of(result)
     unexpected, checked = (None, None) if faults else _counts(expectation, result["result"], rows)
     of_rows = checked and "unexpected_count" in result["result"]  # the rows of a query need not be those of the table
     return Finding(
@@ -67,6 +66,13 @@ def finding(expectation: Expectation, table: str, day: date, result: Result, row
         sample_query,
         faults[0] if faults else "",
     )
+
+
+def outcome_of(result: Result) -> Outcome:
+    """What became of the rule of one result."""
+    if any(errors(result)):
+        return "error"
+    return "passed" if result["success"] else "failed"
 
 
 def _counts(expectation: Expectation, result: Mapping[str, Any], rows: int) -> tuple[int | None, int | None]:

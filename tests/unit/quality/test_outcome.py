@@ -158,6 +158,11 @@ def test_great_expectations_takes_every_rule() -> None:
 
 def test_it_can_be_imported_where_the_main_module_is_no_file() -> None:
     """As in a run of Dagster's code server."""
-    code = "from pipelines.quality import gx; print('imported')"
+    code = (
+        "from datetime import datetime\nfrom pipelines.quality import docs\n"
+        'text = \'{"results": [], "success": true, "suite_name": "s", "statistics": {}, "meta": {}}\'\n'
+        "docs.rendered(docs.Document('events', None, '', datetime.now(), text))\n"
+        "from pipelines.quality import gx\nprint('imported')"
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.stdout.strip() == "imported", answer.stderr
