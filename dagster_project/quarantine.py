@@ -3,11 +3,9 @@
 All three begin as a dry run. What is done twice is done once: a message with a recorded action is not taken again.
 """
 
-from contextlib import nullcontext
 from datetime import datetime
 from enum import Enum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 from pydantic import Field
@@ -19,12 +17,8 @@ from pipelines.errors import UserFault
 from pipelines.fix import Assignments, Patch, Repair
 from pipelines.mask import masker, read_patterns
 from pipelines.replay import Order, Outcome, Policy
-from pipelines.sources.publish import Publisher
-from pipelines.trial import present_rules
 from pipelines.waiting import Selection
-from schemas.reasons import reasons
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 _SAMPLES = 5
 
 
@@ -50,11 +44,8 @@ class Chosen(dg.Config):
 
     def selection(self, topic: str) -> Selection:
         """Raises UserFault: an unknown reason, a malformed time."""
-        if self.reason and self.reason not in reasons():
-            raise UserFault(f"there is no reason {self.reason!r}; known are {', '.join(reasons())}")
-        given = {"since": self.since, "until": self.until}
-        times = {name: _moment(text) for name, text in given.items() if text}
-        return Selection(topic, self.reason, self.source, self.rule, limit=self.limit, **times)
+        since, until = (_moment(text) if text else None for text in (self.since, self.until))
+        return Selection.of(topic, self.reason, self.source, self.rule, since, until, self.limit)
 
 
 class Replaying(Chosen):
@@ -80,10 +71,9 @@ class Fixing(Replaying):
 
 def _moment(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise UserFault(f"{text!r} is no time; write it like 2026-11-01T08:00") from None
-    return at if at.tzinfo else at.replace(tzinfo=SHANGHAI)
 
 
 @dg.op(retry_policy=RETRIES)
@@ -99,8 +89,7 @@ def fix_waiting(context: dg.OpExecutionContext, services: Services, config: Fixi
     """Repair them, judge them by the present rules, send them."""
     with faults():
         chosen, repair = config.selection(services.settings.topic), config.repair()
-        path = services.settings.mask_patterns
-        masks = masker(read_patterns(path) if path else ())
+        masks = masker(read_patterns(services.settings.mask_patterns))
         order = Order(chosen, Policy(config.policy.value), repair, _SAMPLES, masks)
         _told(context, _sent(services, order, config.dry_run), config.dry_run)
 
@@ -114,12 +103,8 @@ def discard_waiting(context: dg.OpExecutionContext, services: Services, config: 
 
 
 def _sent(services: Services, order: Order, dry_run: bool) -> Outcome:
-    now = services.settings
-    with (
-        services.clickhouse("engineer") as client,
-        nullcontext(None) if dry_run else Publisher(now.kafka_bootstrap, now.topic) as sender,
-    ):
-        return sending.replay(client, sender, order, present_rules(client))
+    with services.clickhouse("engineer") as client:
+        return sending.run(client, services.settings.kafka_bootstrap, order, dry_run)
 
 
 def _told(context: dg.OpExecutionContext, outcome: Outcome, dry_run: bool) -> None:

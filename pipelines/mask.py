@@ -21,8 +21,10 @@ import yaml
 from pipelines import personal_data as personal
 from pipelines.errors import UserFault
 from pipelines.personal_data import Pattern
+from schemas.contract import v1
 
 Hasher = Callable[[str | None], str]
+UUID = re.compile(v1.UUID)
 _Counts: TypeAlias = Counter[str] | None
 _Change: TypeAlias = Callable[[str, _Counts], str]
 
@@ -39,7 +41,6 @@ _CANDIDATE = rf"{personal.QUICK_NUMBER}|[@{_WIDE}]|{personal.QUICK_PLATE}|{perso
 _TEN_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,2}){9}[0-9]|" + personal.QUICK_LOCAL)
 _PLATE_START = re.compile(personal.QUICK_PLATE)
 _TEN_DIGIT_NUMBER = 10**9
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CONTEXT = 16  # characters before a number that its patterns may look at
 _NAME_FIELD = r'(?i)"[^"]*(?:name|contact|caller|person|owner|reporter)[^"]*"\s*:'
 
@@ -105,7 +106,7 @@ class Masker:
     def _field(self, name: str, item: Any, hasher: Hasher, counts: Counter[str] | None) -> Any:
         if name == "reporter" and item is not None:
             return hasher(str(item))
-        if name == "event_id" and isinstance(item, str) and _UUID.fullmatch(item):
+        if name == "event_id" and isinstance(item, str) and UUID.fullmatch(item):
             return item  # one in 600 looks as if it held a telephone number, and without it nothing can be sent again
         if isinstance(item, str) and _is_person(name, item):
             if counts is not None:
@@ -192,12 +193,14 @@ def masker(extras: tuple[tuple[str, str], ...] = ()) -> Masker:
     return Masker(extras) if extras else _PLAIN
 
 
-def read_patterns(path: Path) -> tuple[tuple[str, str], ...]:
-    """Extra patterns of a YAML file: a list of {name, regex}.
+def read_patterns(path: Path | None) -> tuple[tuple[str, str], ...]:
+    """Extra patterns of a YAML file: a list of {name, regex}; none without a file.
 
     Raises:
         UserFault: the file cannot be read, an entry is no such pair, a regular expression is wrong or matches nothing.
     """
+    if path is None:
+        return ()
     try:
         entries = yaml.safe_load(path.read_text("utf-8")) or []
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -24,11 +24,11 @@ import shapely
 from numpy.typing import NDArray
 
 from schemas.registry import FOLDER
+from schemas.registry.outlines import COAST_M
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 TOLERANCE_M = 500.0
-COAST_M = 15_000.0
 
 
 @dataclass(frozen=True)

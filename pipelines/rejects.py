@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from pipelines.mask import Masker, mask, masker
+from pipelines.mask import UUID, Masker, mask, masker
 from pipelines.personal_data import NAME_FIELD, PERSON_NAME
 
 # As much of a payload as quarantine keeps, in characters: enough to repair any message within the
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
 _REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 
@@ -117,4 +116,4 @@ def _identity(document: Any) -> Identity:
         mask(item)[:64] if isinstance(item := document.get(name), str) else ""
         for name in ("report_id", "grid_code", "source")
     )
-    return Identity(event_id.lower() if _UUID.fullmatch(event_id) else None, *texts)
+    return Identity(event_id.lower() if UUID.fullmatch(event_id) else None, *texts)

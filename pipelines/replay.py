@@ -9,6 +9,7 @@ written before sending: whoever dies between sending and recording leaves a mess
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice
@@ -21,7 +22,7 @@ from pipelines.fix import Repair, difference
 from pipelines.mask import Masker, masker
 from pipelines.quarantine import Position
 from pipelines.sources.publish import Publisher
-from pipelines.trial import Rules, Tried, tried
+from pipelines.trial import Rules, Tried, present_rules, tried
 from pipelines.waiting import Selection, Waiting, pages
 
 # Names of the headers a replayed message carries: where it stood when it was rejected, and how often it was sent again.
@@ -105,6 +106,13 @@ def headers(topic: str, message: Waiting) -> list[tuple[str, bytes]]:
     """Provenance: original topic, partition, offset, and the number of this attempt, as decimal text."""
     values = (topic, message.partition, message.offset, message.attempts + 1)
     return [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
+
+
+def run(client: Client, bootstrap: str, order: Order, dry_run: bool) -> Outcome:
+    """`replay` by the present rules, through Kafka at `bootstrap`. Raises as it does, and as `present_rules`."""
+    rules = present_rules(client)
+    with nullcontext(None) if dry_run else Publisher(bootstrap, order.chosen.topic) as sender:
+        return replay(client, sender, order, rules)
 
 
 def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules) -> Outcome:

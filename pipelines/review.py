@@ -19,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
 from schemas.contract import v1
-from schemas.event_types import event_types
+from schemas.event_types import event_types, known_codes
 
 _QUEUE = """
 SELECT report_id, text, confidence, alternatives, alternatives_zh, alternative_confidence, alike, reported_at,
@@ -166,7 +166,7 @@ def _take(filled: Filled, seen: dict[str, Decision], line: int, cells: dict[str,
 def _code(typed: str) -> int | None:
     """`405`, `405.0` or `405 name`, of a type that there is; full-width digits too."""
     found = re.match(r"([0-9]{3})(\.0*)?(?![0-9.])", unicodedata.normalize("NFKC", typed))
-    return int(found[1]) if found and int(found[1]) in {kind.code for kind in event_types()} else None
+    return int(found[1]) if found and int(found[1]) in known_codes() else None
 
 
 def _decoded(content: bytes) -> str:

@@ -13,7 +13,7 @@ from pipelines.fix import Document, DoesNotApply, Repair
 from pipelines.judge import Context, judge, utc_now
 from pipelines.stream.registry import RegistryReader
 from pipelines.waiting import Waiting
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 
 
 class Verdict(NamedTuple):
@@ -77,8 +77,7 @@ def present_rules(client: Client) -> Rules:
     Raises:
         UserFault: the registry of grids is empty.
     """
-    types = frozenset(kind.code for kind in event_types())
-    return Rules(Context(RegistryReader().current(client), types, utc_now()))
+    return Rules(Context(RegistryReader().current(client), known_codes(), utc_now()))
 
 
 def tried(messages: Sequence[Waiting], rules: Rules, repair: Repair | None = None) -> Iterator[Tried]:

@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from pipelines.errors import UserFault
 from pipelines.quarantine import Position, sql
+from pipelines.times import aware
 from schemas.contract.v1 import FIELDS
+from schemas.reasons import reasons
 
 PAGE = 20_000  # messages read at once
 _FIRST = (-1, "", -1, -1)
@@ -29,6 +33,28 @@ class Selection:
     since: datetime = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     until: datetime = datetime.fromisoformat("2200-01-01T00:00:00+00:00")
     limit: int = 100_000
+
+    @classmethod
+    def of(
+        cls, topic: str, reason: str, source: str, rule: str, since: datetime | None, until: datetime | None, limit: int
+    ) -> "Selection":
+        """What a person asked for; times without an offset are of Shanghai, None is no bound.
+
+        Raises:
+            UserFault: there is no such reason.
+        """
+        require_reason(reason)
+        given = {"since": since, "until": until}
+        times = {name: aware(moment) for name, moment in given.items() if moment}
+        return cls(topic, reason, source, rule, limit=limit, **times)
+
+
+def require_reason(reason: str) -> None:
+    """Raises UserFault for an id that is no reason's, with the one probably meant; '' is fine."""
+    if reason and reason not in reasons():
+        near = "".join(get_close_matches(reason, reasons(), 1))
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(reasons())}"
+        raise UserFault(f"there is no reason {reason!r}; {hint}")
 
 
 class Waiting(NamedTuple):

@@ -53,6 +53,12 @@ class EventType(Struct, frozen=True):
 
 
 @cache
+def known_codes() -> frozenset[int]:
+    """The codes of all types."""
+    return frozenset(kind.code for kind in event_types())
+
+
+@cache
 def event_types() -> tuple[EventType, ...]:
     """All types, ordered by code."""
     return parse(PATH.read_bytes(), PATH.name)

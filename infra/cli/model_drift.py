@@ -11,7 +11,7 @@ from infra.settings import settings
 from pipelines.classify.drift import ALARM, LEAST, WARN, Drift, State, Window, measure_drift
 from pipelines.classify.modelfile import current_model
 from pipelines.clickhouse import connect
-from pipelines.marts.build import now
+from pipelines.times import now
 from schemas.event_types import event_type
 
 _TOLD = {

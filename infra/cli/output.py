@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -24,9 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.errors import GridstreamError, PositionFault
+from pipelines.times import SHANGHAI
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
 _UNKNOWN_TABLE = 60  # ClickHouse's code
 _PIPE_WIDTH = 160  # rich takes 80 columns for a pipe, too few for two languages side by side

@@ -3,9 +3,8 @@
 import uuid
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,12 +12,13 @@ from rich.text import Text
 
 from infra.cli.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, emit, number, progress, seconds, table
 from infra.cli.telling import telling
-from infra.settings import Settings, settings
+from infra.settings import settings
 from pipelines.clickhouse import connect
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build, site
 from pipelines.quality.history import Kept, keep, latest
 from pipelines.quality.outcome import Finding
+from pipelines.times import now
 
 EXIT_UNKNOWN = 3  # a rule could not be computed, and none that was is gravely broken
 OUTCOMES = {
@@ -56,11 +56,11 @@ def check_(day: Day = None, only: Table = "", as_json: AsJson = False) -> None:
     Exit code 0: nothing grave; 1: a critical or rejecting rule is broken; 3: a rule could not be computed, which says
     nothing of the data; 2: a mistake at the keyboard, or a service that does not answer.
     """
-    suites, on = chosen([only] if only else []), day.date() if day else _today()
-    now = settings()
-    target, run = now.clickhouse("engineer"), uuid.uuid4().hex
+    suites, on = chosen([only] if only else []), day.date() if day else now().date()
+    stack = settings()
+    target, run = stack.clickhouse("engineer"), uuid.uuid4().hex
     with (
-        closing(connect(now.clickhouse("loader"))) as writer,
+        closing(connect(stack.clickhouse("loader"))) as writer,
         closing(connect(target)) as reader,
         progress("检查 checking", len(suites), quiet=as_json) as advance,
     ):
@@ -96,7 +96,7 @@ def results(
     Shows what the newest check of each rule and day found, as an analyst may see it.
     """
     chosen([only] if only else [])
-    last = day.date() if day else _today()
+    last = day.date() if day else now().date()
     with closing(connect(settings().clickhouse("analyst"))) as client:
         rows = latest(client, last - timedelta(days=days - 1), last, only, broken, limit)
     emit({"results": rows}, as_json, lambda: _listed(rows, queries))
@@ -109,19 +109,10 @@ def docs(
 
     Rebuilds the Data Docs of Great Expectations from the kept results, as a site that works without a network.
     """
-    now = settings()
-    with closing(connect(now.clickhouse("engineer"))) as client, telling("生成中 building …", quiet=as_json):
-        built = build(client, folder(now), days)
+    stack = settings()
+    with closing(connect(stack.clickhouse("engineer"))) as client, telling("生成中 building …", quiet=as_json):
+        built = build(client, site(stack.home), days)
     emit(built, as_json, lambda: f"{number(built.pages)} 页 pages, {seconds(built.seconds)}\n{built.index.as_uri()}")
-
-
-def folder(now: Settings) -> Any:
-    """Where the site of this stack is."""
-    return site(now.home)
-
-
-def _today() -> date:
-    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
 
 
 def _plain(one: Checked) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def stream_config(now: Settings) -> StreamConfig:
         chunk_rows=now.chunk_rows,
         max_batch_rows=now.max_batch_rows,
         trigger_seconds=now.trigger_seconds,
-        mask_patterns=read_patterns(now.mask_patterns) if now.mask_patterns else (),
+        mask_patterns=read_patterns(now.mask_patterns),
         model=now.model,
         breaker=Breaker(now.breaker_ratio, now.breaker_window, now.breaker_minimum, now.breaker_run),
     )

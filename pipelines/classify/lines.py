@@ -11,7 +11,7 @@ from pipelines.classify.decide import decide
 from pipelines.classify.explain import Weighed, explain
 from pipelines.classify.features import strings
 from pipelines.classify.model import Model
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 
 
 class Line(msgspec.Struct):
@@ -68,7 +68,7 @@ class LineClassifier:
         self._explained = explained
         self._threshold = threshold
         self._seen = 0
-        self._codes = {kind.code for kind in event_types()}
+        self._codes = known_codes()
         self._decode: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
 
     def answer(self, lines: list[bytes]) -> tuple[bytes, list[Fault]]:

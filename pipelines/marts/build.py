@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.catalog import Mart, Period
 from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from pipelines.times import SHANGHAI, now
 
 # Builds, ever, of the days that go into a partition: of the rollup, or of the mart it reads.
 _BUILDS_BETWEEN = """
@@ -45,11 +43,6 @@ class MartBuild:
     rows: int = 0
     seconds: float = 0.0
     superseded: bool = False
-
-
-def now() -> datetime:
-    """This second in Shanghai: what "overdue" is reckoned by unless told otherwise."""
-    return datetime.now(SHANGHAI).replace(microsecond=0)
 
 
 def build_mart(client: Client, mart: Mart, period: Period, run_id: str, as_of: datetime) -> MartBuild:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from time import monotonic
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
 from pipelines.clickhouse import ClickHouse
 from pipelines.errors import UserFault
 from pipelines.quality.outcome import Finding, finding, without_values
+from pipelines.times import SHANGHAI
 from schemas.expectations import Expectation, Suite, suites
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 _SQL = "unexpected_rows_query"
 SAMPLED = 100  # rows a sample query gives
 

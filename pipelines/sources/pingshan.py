@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pipelines.errors import UserFault
 from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
+from pipelines.times import SHANGHAI
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import EventType, event_type
 from schemas.registry import grids_by_source
 
 CITY = "440310"
 UNKNOWN_GRID = "000000000000"  # for the stream to reject: the row then stands in quarantine, not in a log
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 COLUMNS = (
     "REC_ID", "CREATE_TIME", "EVENT_SRC_ID", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID",
     "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME",

@@ -33,7 +33,7 @@ from pipelines.stream.chunks import behind, cut, offsets_of
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import BreakerOpen, Held
 from pipelines.stream.prepare import Preparation, prepare
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 
 # One row a chunk. `refused`: one byte a message for the breaker's memory, the latest ones of the chunk.
 # `fault` is '' or 'transient', 'position' or 'held'; then `detail` says what ('held': a `Held` as JSON).
@@ -164,13 +164,8 @@ def _filled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _plan(work: Work) -> Preparation:
     config = work.config
     model = current_model(config.model)
-    context = Context(work.grids.value, _known_types(), work.now)
+    context = Context(work.grids.value, known_codes(), work.now)
     return Preparation(work.stream, config.limits, context, model, config.hash_key, config.mask_patterns)
-
-
-@functools.cache
-def _known_types() -> frozenset[int]:
-    return frozenset(kind.code for kind in event_types())
 
 
 def _load(loader: Loader, rows: Rows, work: Work, started: float) -> Rows:

@@ -37,7 +37,7 @@ CRSS: tuple[str, ...] = get_args(Crs)
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset")]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 _HEX = "[0-9a-fA-F]"
-_UUID = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
+UUID = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
 
 
 class Location(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class Report(msgspec.Struct, gc=False):
     """One message. Fields outside the contract are allowed and kept in `extra`."""
 
     schema_version: Literal[1]
-    event_id: Annotated[str, Meta(pattern=_UUID, description="one per message; a resend keeps it")]
+    event_id: Annotated[str, Meta(pattern=UUID, description="one per message; a resend keeps it")]
     report_id: Annotated[str, Meta(min_length=1, max_length=64, description="stable for the report's life")]
     status: Status
     reported_at: Moment

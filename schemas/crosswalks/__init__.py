@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 
 FOLDER = Path(__file__).parent
 MAX_SOURCE_TYPE = 64  # contract v1, field source_type
@@ -108,7 +108,7 @@ def parse(content: bytes, name: str) -> Crosswalk:
         file = msgspec.yaml.decode(content, type=_File)
     except msgspec.MsgspecError as error:
         raise ValueError(f"{name}: {error}") from error
-    codes = {kind.code for kind in event_types()}
+    codes = known_codes()
     types = {f"{file.system}/{code}": code for code in codes} if file.identity else {}
     for main, entry in file.types.items():
         types[f"{file.system}/{main}"] = entry.to
@@ -118,7 +118,7 @@ def parse(content: bytes, name: str) -> Crosswalk:
     return Crosswalk(file.system, file.zh, file.en, unmapped, types)
 
 
-def _check(name: str, types: Mapping[str, int], codes: set[int], unmapped: int | None) -> None:
+def _check(name: str, types: Mapping[str, int], codes: frozenset[int], unmapped: int | None) -> None:
     strange = sorted({*types.values(), unmapped or 999} - codes)
     if strange:
         raise ValueError(f"{name}: no such event type: {strange}")

@@ -24,7 +24,7 @@ from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import midnight_ms
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 from schemas.registry import cities, grids
 
 CITY, CHUNK, PASSES = "330200", 50_000, 3
@@ -47,7 +47,7 @@ def context() -> Context:
         GridRow(g.grid_code, g.town_code, g.county_code, g.city_code, timezone[g.city_code], g.valid_from, g.valid_to)
         for g in grids()
     )
-    return Context(GridIndex.of(rows), frozenset(kind.code for kind in event_types()), datetime.now(UTC))
+    return Context(GridIndex.of(rows), known_codes(), datetime.now(UTC))
 
 
 def best(work: Callable[[pa.Table], Any], chunks: list[Any]) -> tuple[float, list[Any]]:

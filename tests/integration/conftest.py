@@ -18,7 +18,7 @@ from infra.local import stack as embedded
 from infra.local.environment import environment
 from infra.local.java import find_java
 from infra.local.simulator import gridstream
-from infra.settings import Settings
+from infra.settings import Settings, settings
 from pipelines import migrate, observe
 from pipelines.clickhouse import connect
 from pipelines.kafka import TopicSpec, ensure_topic
@@ -136,6 +136,19 @@ def stack(services: Settings, tmp_path: Path) -> Iterator[Stack]:
 
 def _as_secrets(values: dict[str, str]) -> dict[str, object]:
     return {name: SecretStr(value) for name, value in values.items()}
+
+
+@pytest.fixture
+def in_environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test's stack as the settings of this process."""
+    for name in [name for name in os.environ if name.startswith("GRIDSTREAM_")]:
+        monkeypatch.delenv(name)
+    for name, value in stack.environment().items():
+        if name.startswith("GRIDSTREAM_"):
+            monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture

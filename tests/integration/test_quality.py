@@ -1,7 +1,6 @@
 """Expectations on a real ClickHouse: a planted fault is found by its rule on its day, and by no other."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typer.testing import CliRunner
 
 from infra.cli.app import build as application
 from infra.local.grants import QUALITY
-from infra.settings import settings
 from pipelines.marts.runner import rebuild_days
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build
@@ -190,20 +188,7 @@ def test_days_are_due_after_they_were_rebuilt(stack: Stack, world: World) -> Non
     assert rebuilt_days(stack.loader, since, 10) == []
 
 
-@pytest.fixture
-def as_settings(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process takes the test's stack for its own."""
-    for name in [name for name in os.environ if name.startswith("GRIDSTREAM_")]:
-        monkeypatch.delenv(name)
-    for name, value in stack.environment().items():
-        if name.startswith("GRIDSTREAM_"):
-            monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
-@pytest.mark.usefixtures("as_settings")
+@pytest.mark.usefixtures("in_environment")
 def test_the_command_tells_faults_from_what_it_could_not_compute(stack: Stack, world: World) -> None:
     _write(stack, world)
     runner, app = CliRunner(), application()
@@ -218,7 +203,7 @@ def test_the_command_tells_faults_from_what_it_could_not_compute(stack: Stack, w
     assert runner.invoke(app, ask).exit_code == 1
 
 
-@pytest.mark.usefixtures("as_settings")
+@pytest.mark.usefixtures("in_environment")
 def test_dagster_shows_a_check_a_rule(stack: Stack, world: World) -> None:
     from dagster_project.definitions import defs
     from dagster_project.quality import run_config

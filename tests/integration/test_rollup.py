@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,16 +17,15 @@ from typer.testing import CliRunner
 
 from dagster_project.definitions import defs
 from infra.cli import marts
-from infra.settings import settings
 from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
-from pipelines.marts.build import SHANGHAI
 from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
 from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
 from pipelines.rollup import build_day, recompute_differences
 from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
+from pipelines.times import SHANGHAI
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
 from tests.integration.conftest import Stack
@@ -201,17 +200,6 @@ def test_a_mistake_is_a_users_fault(stack: Stack, gridstream: Callable[..., Any]
     reader = [] if arguments[0] == "rebuild" else ["--user", "engineer"]
     with pytest.raises(UserFault):
         gridstream(*arguments, *reader)
-
-
-@pytest.fixture
-def in_environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The test's stack as the settings of this process."""
-    for name, value in stack.environment().items():
-        if name.startswith("GRIDSTREAM_"):
-            monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
 
 
 @pytest.fixture

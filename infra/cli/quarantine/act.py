@@ -1,6 +1,5 @@
 """Acting: repair, send again, give up."""
 
-from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,6 @@ from pipelines.errors import UserFault
 from pipelines.fix import Assignments, Patch, Repair
 from pipelines.mask import masker, read_patterns
 from pipelines.replay import Order, Outcome, Policy, Sample, Skipped
-from pipelines.sources.publish import Publisher
-from pipelines.trial import present_rules
 from pipelines.waiting import Selection
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只看会做什么 only say what would be done")]
@@ -66,7 +63,8 @@ def fix(
     Repairs waiting messages. Without --apply it is a dry run: differences, and how many would pass the present rules.
     With it the repaired messages go through Kafka, once each, and the repair is recorded.
     """
-    order = Order(chosen, policy, _repair(patch, assign or []), 0 if apply and not as_json else samples, _masks())
+    masks = masker(read_patterns(settings().mask_patterns))
+    order = Order(chosen, policy, _repair(patch, assign or []), 0 if apply and not as_json else samples, masks)
     _send(order, not apply, as_json)
 
 
@@ -84,17 +82,9 @@ def _repair(patch: str | None, assign: list[str]) -> Repair:
     return Assignments.read(assign) if patch is None else Patch.read(patch)
 
 
-def _masks() -> Any:
-    path = settings().mask_patterns
-    return masker(read_patterns(path) if path else ())
-
-
 def _send(order: Order, dry_run: bool, as_json: bool) -> None:
-    now = settings()
     with engineer() as client:
-        rules = present_rules(client)
-        with nullcontext(None) if dry_run else Publisher(now.kafka_bootstrap, now.topic) as publisher:
-            outcome = sending.replay(client, publisher, order, rules)
+        outcome = sending.run(client, settings().kafka_bootstrap, order, dry_run)
     emit(_document(outcome, dry_run), as_json, lambda: _told(outcome, dry_run, order.repair is not None))
     if outcome.stopped:
         raise SystemExit(EXIT_FAILS)

@@ -5,18 +5,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 from clickhouse_connect.driver.client import Client
 
-from infra.cli.output import SHANGHAI
 from infra.settings import settings
 from pipelines.clickhouse import connect
-from pipelines.errors import UserFault
 from pipelines.waiting import Selection
-from schemas.reasons import reasons
 
 P = ParamSpec("P")
 
@@ -52,18 +48,7 @@ def _selection(
     until: Until = None,
     limit: Limit = 100_000,
 ) -> Selection:
-    require_known(reason)
-    given = {"since": since, "until": until}
-    times = {name: at if at.tzinfo else at.replace(tzinfo=SHANGHAI) for name, at in given.items() if at}
-    return Selection(settings().topic, reason, source, rule, limit=limit, **times)
-
-
-def require_known(reason: str) -> None:
-    """Raises UserFault for an id that is no reason's, with the one probably meant."""
-    if reason and reason not in reasons():
-        near = "".join(get_close_matches(reason, reasons(), 1))
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(reasons())}"
-        raise UserFault(f"there is no reason {reason!r}; {hint}")
+    return Selection.of(settings().topic, reason, source, rule, since, until, limit)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from infra.cli.output import AsJson, Column, emit, moment, number, table
-from infra.cli.quarantine.choosing import From, Rule, engineer, require_known
+from infra.cli.quarantine.choosing import From, Rule, engineer
 from infra.cli.quarantine.naming import STAGES, STATES, names, titled
 from infra.settings import settings
 from pipelines import quarantine
 from pipelines.quarantine import Quarantined
+from pipelines.waiting import require_reason
 
 _STATES = ("waiting", "replayed", "fixed", "discarded")
 
@@ -95,7 +96,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """最近被拒的消息。The messages rejected last, newest first."""
-    require_known(reason)
+    require_reason(reason)
     with engineer() as client:
         found = quarantine.listed(client, settings().topic, reason, source, rule, limit)
     emit([_document(message) for message in found], as_json, lambda: _list(found))

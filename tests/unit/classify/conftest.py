@@ -1,9 +1,11 @@
 """A model trained in the test run, small enough to reason about; the shipped one; the public data sets."""
 
+import numpy as np
 import pytest
 
-from pipelines.classify.corpus import Corpus, descriptions
+from pipelines.classify.corpus import Corpus, corpus, descriptions
 from pipelines.classify.features import Ngrams
+from pipelines.classify.holdout import Data
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model
 from pipelines.classify.train import Settings, Training, train
@@ -23,6 +25,19 @@ def training(keywords: Corpus) -> Training:
 @pytest.fixture(scope="session")
 def small(training: Training) -> Model:
     return training.model
+
+
+@pytest.fixture(scope="session")
+def seventh() -> Data:
+    """Every seventh report of the corpus: quick to train on, and every type is there."""
+    whole = corpus()
+    rows = np.arange(0, len(whole.labels), 7)
+    return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())
+
+
+@pytest.fixture(scope="session")
+def champion(seventh: Data) -> Model:
+    return train(seventh.reports, Settings(folds=3), seventh.keywords).model
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipelines.classify.compare import compare, corrections, install, require_gain
-from pipelines.classify.corpus import Corpus, corpus, descriptions
+from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, strings
 from pipelines.classify.holdout import Data, held, settings_of, split, train_without_holdout, unseen
 from pipelines.classify.model import Model
@@ -19,48 +19,35 @@ from pipelines.errors import UserFault
 
 
 @pytest.fixture(scope="module")
-def data() -> Data:
-    """Every seventh report of the corpus: quick to train on, and every type is there."""
-    whole = corpus()
-    rows = np.arange(0, len(whole.labels), 7)
-    return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())
-
-
-@pytest.fixture(scope="module")
-def champion(data: Data) -> Model:
-    return train(data.reports, Settings(folds=3), data.keywords).model
-
-
-@pytest.fixture(scope="module")
-def poor(data: Data) -> Model:
+def poor(seventh: Data) -> Model:
     """Single characters: clearly worse."""
-    return train(data.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), data.keywords).model
+    return train(seventh.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), seventh.keywords).model
 
 
-def test_the_split_depends_on_the_text_alone(data: Data) -> None:
-    rest, apart = split(data.reports)
-    assert set(rest.texts.to_pylist()) | set(apart.texts.to_pylist()) == set(data.reports.texts.to_pylist())
+def test_the_split_depends_on_the_text_alone(seventh: Data) -> None:
+    rest, apart = split(seventh.reports)
+    assert set(rest.texts.to_pylist()) | set(apart.texts.to_pylist()) == set(seventh.reports.texts.to_pylist())
     assert not set(rest.texts.to_pylist()) & set(apart.texts.to_pylist())
-    assert 0.15 < len(apart.labels) / len(data.reports.labels) < 0.25
+    assert 0.15 < len(apart.labels) / len(seventh.reports.labels) < 0.25
     # printf a | sha256sum: ca978112...; b: 3e23e816...; c: 2e7d2c03...; a fifth of 2^32 is 0x33333333
     assert [held(text) for text in ("a", "b", "c")] == [False, False, True]
 
 
-def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, data: Data) -> None:
-    apart = split(data.reports)[1]
-    fair, why = unseen(champion, data)
+def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, seventh: Data) -> None:
+    apart = split(seventh.reports)[1]
+    fair, why = unseen(champion, seventh)
     itself = (champion.predict(apart.texts).codes == apart.labels).mean()
-    found = compare(champion, champion, data)
+    found = compare(champion, champion, seventh)
     assert why == "twin"
     assert fair.version != champion.version
     assert found.champion.holdout.accuracy < itself - 0.05  # what it learnt by heart does not count
     assert found.gain == 0
 
 
-def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, data: Data) -> None:
-    made = train_without_holdout(data, settings_of(champion.facts)).model
-    assert unseen(made, data) == (made, "left out")
-    assert compare(champion, made, data).gain == 0  # it is the champion's twin
+def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, seventh: Data) -> None:
+    made = train_without_holdout(seventh, settings_of(champion.facts)).model
+    assert unseen(made, seventh) == (made, "left out")
+    assert compare(champion, made, seventh).gain == 0  # it is the champion's twin
 
 
 def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
@@ -70,31 +57,31 @@ def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
         settings_of({})
 
 
-def test_only_a_stated_gain_promotes(champion: Model, poor: Model, data: Data) -> None:
-    worse = compare(champion, poor, data)
+def test_only_a_stated_gain_promotes(champion: Model, poor: Model, seventh: Data) -> None:
+    worse = compare(champion, poor, seventh)
     assert worse.gain < -0.02
-    require_gain(compare(poor, champion, data), -worse.gain)
+    require_gain(compare(poor, champion, seventh), -worse.gain)
     require_gain(worse, worse.gain)
     with pytest.raises(UserFault, match="not promoted"):
         require_gain(worse, 0.0)
     with pytest.raises(UserFault, match="not promoted"):
-        require_gain(compare(champion, champion, data), 0.001)
+        require_gain(compare(champion, champion, seventh), 0.001)
 
 
-def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, data: Data) -> None:
-    found = compare(champion, small, data)
+def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, seventh: Data) -> None:
+    found = compare(champion, small, seventh)
     assert found.challenger.fairness == "unknown"
     with pytest.raises(UserFault, match="may have seen the holdout"):
         require_gain(found, -1)
 
 
-def test_corrections_are_measured_too(champion: Model, poor: Model, data: Data) -> None:
+def test_corrections_are_measured_too(champion: Model, poor: Model, seventh: Data) -> None:
     said = Corpus(strings(["楼道堆满纸箱", "工资拖欠三个月"]), np.array([201, 103], np.int16))
-    found = compare(champion, poor, data, said)
+    found = compare(champion, poor, seventh, said)
     assert found.champion.corrections is not None
     assert found.champion.corrections.rows == 2
     assert found.gain_corrections is not None
-    assert compare(champion, poor, data, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
+    assert compare(champion, poor, seventh, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
 
 
 def test_promotion_keeps_the_one_before(champion: Model, poor: Model, tmp_path: Path) -> None:

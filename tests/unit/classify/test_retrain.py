@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.classify.corpus import Corpus, corpus, descriptions
+from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import strings
 from pipelines.classify.holdout import Data, held
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model, save_model
 from pipelines.classify.retrain import Demands, Outcome, retrain
-from pipelines.classify.train import Settings, train
 
 PLACES = ("桥头", "村口", "河边", "菜场", "校门", "厂区", "弄堂", "码头", "广场", "车站", "山脚", "渔港")
 WORDS = ("蹦蹦亭", "蹦蹦棚", "蹦蹦摊", "蹦蹦车", "蹦蹦屋", "蹦蹦架", "蹦蹦台", "蹦蹦桥", "蹦蹦池", "蹦蹦箱")
@@ -23,28 +22,16 @@ DEMANDS = Demands(corrections=10, gain=0.25)  # of some 20 corrections, chance g
 LENIENT = Demands(corrections=10, gain=0.25, holdout=-0.03)  # this holdout has 180 texts: three of them are .017
 
 
-@pytest.fixture(scope="module")
-def data() -> Data:
-    whole = corpus()
-    rows = np.arange(0, len(whole.labels), 7)
-    return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())
-
-
-@pytest.fixture(scope="module")
-def champion(data: Data) -> Model:
-    return train(data.reports, Settings(folds=3), data.keywords).model
-
-
 def said(codes: list[int]) -> Corpus:
     return Corpus(strings(TEXTS), np.array(codes, np.int16))
 
 
 @pytest.fixture(scope="module")
-def better(data: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+def better(seventh: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     """People agree that this word means 610."""
     current = tmp_path_factory.mktemp("models") / "current.npz"
     save_model(champion, current)
-    return retrain(said([610] * len(TEXTS)), current, LENIENT, data), current
+    return retrain(said([610] * len(TEXTS)), current, LENIENT, seventh), current
 
 
 def test_a_better_one_is_promoted(better: tuple[Outcome, Path], champion: Model) -> None:
@@ -68,10 +55,10 @@ def test_its_card_is_written(better: tuple[Outcome, Path]) -> None:
     assert "left out of training" in text
 
 
-def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], data: Data) -> None:
+def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], seventh: Data) -> None:
     """The promoted model knows the holdout by heart; only its twin can be compared fairly."""
     outcome, current = better
-    again = retrain(said([610] * len(TEXTS)), current, LENIENT, data)
+    again = retrain(said([610] * len(TEXTS)), current, LENIENT, seventh)
     assert not again.promoted
     assert again.comparison is not None
     assert again.comparison.champion.fairness == "left out"
@@ -79,28 +66,28 @@ def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], data: 
     assert load_model(current).version == outcome.version
 
 
-def test_a_worse_one_is_not_promoted(data: Data, champion: Model, tmp_path: Path) -> None:
+def test_a_worse_one_is_not_promoted(seventh: Data, champion: Model, tmp_path: Path) -> None:
     """People contradict each other: there is nothing to learn."""
     current = tmp_path / "current.npz"
     save_model(champion, current)
-    codes = np.random.default_rng(3).permutation(np.resize(data.reports.labels, len(TEXTS)))
-    outcome = retrain(said(codes.tolist()), current, DEMANDS, data)
+    codes = np.random.default_rng(3).permutation(np.resize(seventh.reports.labels, len(TEXTS)))
+    outcome = retrain(said(codes.tolist()), current, DEMANDS, seventh)
     assert not outcome.promoted
     assert "not promoted" in outcome.message
     assert load_model(current).version == champion.version
 
 
-def test_a_loss_on_the_holdout_is_no_gain(data: Data, champion: Model, tmp_path: Path) -> None:
+def test_a_loss_on_the_holdout_is_no_gain(seventh: Data, champion: Model, tmp_path: Path) -> None:
     current = tmp_path / "current.npz"
     save_model(champion, current)
-    outcome = retrain(said([610] * len(TEXTS)), current, Demands(corrections=10, holdout=0.5), data)
+    outcome = retrain(said([610] * len(TEXTS)), current, Demands(corrections=10, holdout=0.5), seventh)
     assert (outcome.promoted, "holdout" in outcome.message) == (False, True)
 
 
-def test_too_few_corrections_train_nothing(data: Data, tmp_path: Path) -> None:
+def test_too_few_corrections_train_nothing(seventh: Data, tmp_path: Path) -> None:
     few = Corpus(strings(TEXTS[:9]), np.array([610] * 9, np.int16))
-    known = Corpus(data.reports.texts, data.reports.labels)
+    known = Corpus(seventh.reports.texts, seventh.reports.labels)
     for corrected in (few, known):  # what the corpus has already teaches nothing
-        outcome = retrain(corrected, tmp_path / "current.npz", DEMANDS, data)
+        outcome = retrain(corrected, tmp_path / "current.npz", DEMANDS, seventh)
         assert (outcome.promoted, outcome.version) == (False, None)
     assert not (tmp_path / "current.npz").exists()

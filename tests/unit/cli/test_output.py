@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.cli import output
 from pipelines.errors import PositionFault, TransientFault, UserFault
+from pipelines.times import SHANGHAI
 
 
 @dataclass
@@ -27,7 +28,7 @@ def test_json_takes_what_commands_have() -> None:
         "nan": float("nan"),
         "id": UUID(int=5),
         "decimal": Decimal("1.50"),
-        "time": datetime(2026, 11, 24, 8, tzinfo=UTC).astimezone(output.SHANGHAI),
+        "time": datetime(2026, 11, 24, 8, tzinfo=UTC).astimezone(SHANGHAI),
     }
     assert json.loads(output.to_json(document)) == {
         "sample": {"name": "城市", "count": 1},

@@ -7,11 +7,11 @@ import typer
 
 from infra.cli.quarantine import register
 from infra.cli.quarantine.act import fix
-from infra.cli.quarantine.choosing import choosing, require_known
+from infra.cli.quarantine.choosing import choosing
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.quarantine import Position, parse_position
-from pipelines.waiting import Selection
+from pipelines.waiting import Selection, require_reason
 
 
 def test_a_position() -> None:
@@ -52,7 +52,7 @@ def test_a_selection_is_made_of_the_options() -> None:
 
 def test_a_reason_that_is_none_is_refused_with_the_one_meant() -> None:
     with pytest.raises(UserFault, match="did you mean bad_value"):
-        require_known("bad_valu")
+        require_reason("bad_valu")
 
 
 @pytest.mark.parametrize("words", [{}, {"patch": "[]", "assign": ["severity=2"]}])

@@ -11,7 +11,7 @@ from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel, city_model
 from pipelines.sources.simulator.plan import Disorder
 from schemas import registry
-from schemas.event_types import event_types
+from schemas.event_types import known_codes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -37,4 +37,4 @@ def context() -> Context:
         )
         for grid in registry.grids()
     ]  # fmt: skip
-    return Context(GridIndex.of(rows), frozenset(kind.code for kind in event_types()), datetime.now(UTC))
+    return Context(GridIndex.of(rows), known_codes(), datetime.now(UTC))

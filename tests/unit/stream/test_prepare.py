@@ -13,7 +13,7 @@ from pipelines.ledger import Range, Stream
 from pipelines.load import Rows
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
-from schemas.event_types import event_type, event_types
+from schemas.event_types import event_type, known_codes
 from schemas.migrations import migrations
 from tests.unit.messages import message, records
 
@@ -23,7 +23,7 @@ GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai",
 
 @pytest.fixture(scope="module")
 def plan() -> Preparation:
-    types = frozenset(kind.code for kind in event_types())
+    types = known_codes()
     context = Context(GridIndex.of([GRID]), types, datetime(2026, 3, 2, tzinfo=UTC))
     return Preparation(STREAM, Limits(), context, load_model(None), b"k" * 16)
 
