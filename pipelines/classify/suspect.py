@@ -42,7 +42,7 @@ class SuspectHead:
         chance = through(self.curve, one)
         strange = found.confidence == 0
         if strange.any():
-            unknown = _whole(texts).filter(pa.array(strange)).fill_null("")
+            unknown = texts.filter(pa.array(strange)).fill_null("")
             chance[strange] = pc.invert(pc.match_substring_regex(unknown, _A_WORD)).to_numpy(zero_copy_only=False)
         return pa.array(chance, pa.float32())
 
@@ -80,7 +80,3 @@ def shipped_head() -> SuspectHead:
 def suspect(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Probability (float32, rows) that each text is perfunctory or false, by the shipped head."""
     return shipped_head().probability(texts)
-
-
-def _whole(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
