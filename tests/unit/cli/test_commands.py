@@ -1,0 +1,28 @@
+"""The table of commands says what each module registers, and nothing is imported for a command not asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+from infra.cli.app import GROUPS
+from infra.cli.lazy import registered
+
+
+@pytest.mark.parametrize("module", GROUPS)
+def test_a_module_registers_the_commands_that_the_table_names(module: str) -> None:
+    assert tuple(registered(f"infra.cli.{module}")) == GROUPS[module]
+
+
+def test_classifying_imports_neither_spark_nor_dagster() -> None:
+    script = """
+import sys
+from infra.cli.app import build
+from typer.testing import CliRunner
+answer = CliRunner().invoke(build(), ["classify", "--help"])
+assert answer.exit_code == 0, answer.output
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "pyarrow" in loaded
+    assert not {"pyspark", "dagster", "great_expectations", "sklearn"} & set(loaded)
