@@ -43,8 +43,8 @@ def train(
     """
     from pipelines.classify.evaluate import confusions  # scikit-learn takes a second to import
     from pipelines.classify.holdout import Data, train_without_holdout
+    from pipelines.classify.linear import Settings
     from pipelines.classify.neardup import near_copies
-    from pipelines.classify.train import Settings
     from pipelines.classify.train import train as fitted
 
     data, chosen = Data(), Settings(c=c)
@@ -100,9 +100,9 @@ def _measured(data: DataSet) -> dict[str, Any]:
     from pipelines.classify import published
     from pipelines.classify.corpus import corpus, descriptions
     from pipelines.classify.evaluate import by_threshold
+    from pipelines.classify.linear import Settings
     from pipelines.classify.suspect import load_head
     from pipelines.classify.suspect_train import on_sodic
-    from pipelines.classify.train import Settings
     from pipelines.classify.train import train as fitted
 
     if data is DataSet.CORPUS:

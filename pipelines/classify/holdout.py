@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
 from pipelines.classify.features import Ngrams
+from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
-from pipelines.classify.train import Settings, Training, train
+from pipelines.classify.train import Training, train
 from pipelines.errors import UserFault
 
 SHARE = 0.2
@@ -62,7 +63,8 @@ def settings_of(facts: Mapping[str, Any]) -> Settings:
         UserFault: it states none that this version knows.
     """
     try:
-        older: dict[str, Any] = {"strangers": False, "other": 0.0}  # what files of before these settings meant
+        # What files of before these settings meant.
+        older: dict[str, Any] = {"strangers": False, "other": 0.0, "bayes": 0.0, "places": 0.0}
         stated = older | dict(facts["settings"])
         ngrams = dict(stated.pop("ngrams"))
         return Settings(Ngrams(**ngrams | {"leads": tuple(ngrams["leads"])}), **stated)

@@ -17,12 +17,15 @@ from sklearn.model_selection import StratifiedGroupKFold
 from pipelines.classify.corpus import Corpus
 from pipelines.classify.evaluate import Scores, best_cut, f1_score, score
 from pipelines.classify.features import Ngrams, counts, strings
+from pipelines.classify.linear import Examples, Settings, fit, held_out
 from pipelines.classify.overlap import with_overlap
-from pipelines.classify.train import Settings, fit, held_out, train
+from pipelines.classify.train import train
 from pipelines.errors import UserFault
 
-TAIDI = Settings(Ngrams(1, 2, words=2, leads=(8, 20)), c=2, min_texts=3, folds=3, strangers=False)
-SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2, strangers=False)
+TAIDI = Settings(
+    Ngrams(1, 2, words=2, leads=(8, 20)), c=1, min_texts=3, folds=3, strangers=False, bayes=1, places=0
+)
+SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2, strangers=False, bayes=0, places=0)
 LEVELS = ("level_1", "level_2", "level_3", "level_4")
 
 
@@ -86,12 +89,13 @@ def _suspected(
     split: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> NDArray[np.bool_]:
     raw, _ = counts(strings(texts), settings.ngrams)
-    labels = truth.astype(np.int16)
+    examples = Examples.of(raw, truth.astype(np.int16))
     answers = np.zeros(len(truth), bool)
     for seen, test in split:
-        inner = held_out(raw[seen], labels[seen], settings, len(seen), groups[seen])
+        learnt = Examples.of(raw[seen], examples.labels[seen])
+        inner = held_out(learnt, settings, len(seen), groups[seen])
         cut = best_cut(inner[:, 1], truth[seen])
-        answers[test] = fit(raw[seen], labels[seen], settings).scores(raw[test])[:, 1] >= cut
+        answers[test] = fit(learnt, settings).scores(raw[test])[:, 1] >= cut
     return answers
 
 

@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from pipelines.classify.calibrate import softmax
 from pipelines.classify.corpus import FOLDER, Corpus
 from pipelines.classify.evaluate import calibration_error, f1_score
 from pipelines.classify.features import Ngrams, counts, strings
+from pipelines.classify.linear import Examples, Settings, held_out
 from pipelines.classify.model import log_odds
 from pipelines.classify.modelfile import versioned
 from pipelines.classify.suspect import LABELS, LIKELY, SuspectHead, through
-from pipelines.classify.train import Settings, held_out, softmax, train
+from pipelines.classify.train import train
 from pipelines.errors import UserFault
 
 PRIOR = 0.1
 """Share of perfunctory reports that probabilities are stated for. In 12,000 labelled hazard reports of an industrial
 district 10.7 % were; the corpus has far more of them, so its own share would accuse too many."""
 # Chosen among orders 2..3, token n-grams and C .5..2, by held-out scores.
-SETTINGS = Settings(Ngrams(1, 2), c=1.0, strangers=False)
+SETTINGS = Settings(Ngrams(1, 2), c=1.0, strangers=False, bayes=0, places=0)
 _FILES = {"sound.txt": 0, "perfunctory.txt": 1}
 
 
@@ -57,7 +59,7 @@ def train_head(reports: Corpus, settings: Settings = SETTINGS) -> SuspectHead:
     """A head for these reports; its calibration and the scores in its facts are of held-out texts."""
     made = train(reports, settings).model
     raw, _ = counts(reports.texts, settings.ngrams)
-    held = held_out(raw, reports.labels, settings, len(reports.labels))
+    held = held_out(Examples.of(raw, reports.labels), settings, len(reports.labels))
     chance, truth = softmax(held / made.temperature)[:, 1], reports.labels == 1
     fitted = LogisticRegression(C=1e6).fit(log_odds(chance)[:, None], truth)
     own = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

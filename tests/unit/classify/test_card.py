@@ -12,9 +12,10 @@ from pipelines.classify.corpus import Corpus
 from pipelines.classify.evaluate import by_threshold
 from pipelines.classify.features import Ngrams
 from pipelines.classify.holdout import Data
+from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
 from pipelines.classify.picture import heat_map, matrix
-from pipelines.classify.train import Settings, Training, train
+from pipelines.classify.train import Training, train
 
 SVG = "{http://www.w3.org/2000/svg}"
 

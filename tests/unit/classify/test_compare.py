@@ -12,9 +12,10 @@ from pipelines.classify.compare import compare, corrections, install, require_ga
 from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, strings
 from pipelines.classify.holdout import Data, held, settings_of, split, train_without_holdout, unseen
+from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import SHIPPED, current_model, load_model, save_model, versioned
-from pipelines.classify.train import Settings, train
+from pipelines.classify.train import train
 from pipelines.errors import UserFault
 
 

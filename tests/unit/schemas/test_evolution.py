@@ -58,7 +58,8 @@ _DRONES = (
     + """
 from pipelines.classify.corpus import FOLDER, corpus, descriptions
 from pipelines.classify.features import Ngrams
-from pipelines.classify.train import Settings, train
+from pipelines.classify.linear import Settings
+from pipelines.classify.train import train
 from pipelines.errors import UserFault
 from pipelines.sources.simulator.texts import texts
 
