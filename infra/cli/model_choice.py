@@ -79,7 +79,7 @@ def card(
     from pipelines.classify.holdout import Data
 
     model = load_model(file) if file else current_model(settings().model)
-    written = write_card(model, Data(), out or settings().home / "models" / model.version)
+    written = write_card(model, Data(twins=settings().model.parent), out or settings().home / "models" / model.version)
     emit({"version": model.version, "files": written}, as_json, lambda: Text("\n".join(map(str, written))))
 
 
@@ -90,7 +90,7 @@ def _compared(challenger: Path, champion: Path | None) -> "tuple[Comparison, str
     now = load_model(champion) if champion else current_model(settings().model)
     theirs = load_model(challenger)
     corrected, note = _corrections()
-    return compared(now, theirs, Data(), corrected), note
+    return compared(now, theirs, Data(twins=settings().model.parent), corrected), note
 
 
 def _corrections() -> "tuple[Corpus | None, str]":

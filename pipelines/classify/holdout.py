@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
 from pipelines.classify.features import Ngrams
 from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
+from pipelines.classify.modelfile import load_model
 from pipelines.classify.train import Training, train
 from pipelines.errors import UserFault
 
@@ -24,10 +26,13 @@ LEFT_OUT = "holdout_left_out"
 
 @dataclass(frozen=True)
 class Data:
-    """What models are trained on and compared by: the corpus's reports, and the taxonomy's keywords."""
+    """What models are trained on and compared by: the corpus's reports and the taxonomy's keywords. `twins`: the folder
+    of models promoted by retraining, each with its twin (None: there are none).
+    """
 
     reports: Corpus = field(default_factory=corpus)
     keywords: Corpus = field(default_factory=descriptions)
+    twins: Path | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -81,14 +86,29 @@ def unseen(model: Model, data: Data) -> tuple[Model, str]:
     """The model to measure on the holdout in place of `model`, and why it is fair (or not):
 
     `left out`  the model itself: it was trained without the holdout.
-    `twin`      the same settings and corpus, trained without the holdout.
+    `twin`      the same settings and data, trained without the holdout: now, or kept since the model's promotion.
     `unknown`   the model itself: other data; it may have seen the holdout, so its score may be too good.
     """
-    if model.facts.get(LEFT_OUT) == split(data.reports)[1].fingerprint:
+    apart = split(data.reports)[1].fingerprint
+    if model.facts.get(LEFT_OUT) == apart:
         return model, "left out"
     if reproducible(model, data):
         return _twin(data.fingerprint, settings_of(model.facts), _Hidden(data)), "twin"
+    kept = kept_twin(model, data)
+    if kept is not None and kept.facts.get(LEFT_OUT) == apart:
+        return kept, "twin"
     return model, "unknown"
+
+
+def kept_twin(model: Model, data: Data) -> Model | None:
+    """The twin that retraining kept when it promoted this model; None where there is none."""
+    file = twin_file(data.twins / model.version) if data.twins else None
+    return load_model(file) if file and file.is_file() else None
+
+
+def twin_file(folder: Path) -> Path:
+    """Where in its model's folder a twin is kept."""
+    return folder / "twin.npz"
 
 
 @dataclass(frozen=True)

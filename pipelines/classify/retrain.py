@@ -16,9 +16,9 @@ import pyarrow as pa
 from pipelines.classify.card import evidence, write_card
 from pipelines.classify.compare import Comparison, compare, install
 from pipelines.classify.corpus import Corpus, joined
-from pipelines.classify.holdout import Data, settings_of, split, train_without_holdout
+from pipelines.classify.holdout import Data, kept_twin, settings_of, split, train_without_holdout, twin_file
 from pipelines.classify.model import Model
-from pipelines.classify.modelfile import current_model, load_model, save_model
+from pipelines.classify.modelfile import current_model, save_model
 from pipelines.classify.train import train
 
 
@@ -52,7 +52,7 @@ def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | Non
     Raises:
         UserFault: the current model is refused (`load_model`), or states no settings that can be repeated.
     """
-    own = data or Data()
+    own = replace(data or Data(), twins=current.parent)
     learnt, apart = split(_without(corrected, own.reports))
     if len(apart.labels) < demands.corrections:
         return Outcome(
@@ -64,7 +64,7 @@ def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | Non
     settings = settings_of(champion.facts)
     more = replace(own, reports=_sorted(joined(own.reports, learnt)))
     twin = train_without_holdout(more, settings).model
-    found = compare(_twin_of(champion, current), twin, own, apart)
+    found = compare(kept_twin(champion, own) or champion, twin, own, apart)
     challenger = train(more.reports, settings, more.keywords, {"corrections": len(learnt.labels)}).model
     folder = current.parent / challenger.version
     card = write_card(challenger, own, folder, evidence(twin, own))[1]
@@ -88,12 +88,6 @@ def _sorted(reports: Corpus) -> Corpus:
     return Corpus(reports.texts.take(pa.array(order)), reports.labels[order])
 
 
-def _twin_of(champion: Model, current: Path) -> Model:
-    """The champion's twin where it was promoted here; a shipped model has one made by `compare` itself."""
-    kept = current.parent / champion.version / "twin.npz"
-    return load_model(kept) if kept.is_file() else champion
-
-
 def _short(found: Comparison, demands: Demands) -> str:
     """Why the challenger falls short; empty where it does not."""
     gain = found.gain_corrections
@@ -105,7 +99,7 @@ def _short(found: Comparison, demands: Demands) -> str:
 
 
 def _promote(challenger: Model, twin: Model, folder: Path, current: Path) -> None:
-    save_model(twin, folder / "twin.npz")
+    save_model(twin, twin_file(folder))
     save_model(challenger, folder / "model.npz")
     install(folder / "model.npz", current)
 

@@ -11,7 +11,16 @@ from clickhouse_connect.driver.client import Client
 from pipelines.classify.compare import compare, corrections, install, require_gain
 from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, strings
-from pipelines.classify.holdout import Data, held, settings_of, split, train_without_holdout, unseen
+from pipelines.classify.holdout import (
+    LEFT_OUT,
+    Data,
+    held,
+    settings_of,
+    split,
+    train_without_holdout,
+    twin_file,
+    unseen,
+)
 from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import SHIPPED, current_model, load_model, save_model, versioned
@@ -49,6 +58,26 @@ def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, seventh:
     made = train_without_holdout(seventh, settings_of(champion.facts)).model
     assert unseen(made, seventh) == (made, "left out")
     assert compare(champion, made, seventh).gain == 0  # it is the champion's twin
+
+
+def test_a_model_that_retraining_promoted_is_measured_by_the_twin_kept_then(
+    champion: Model, poor: Model, seventh: Data, tmp_path: Path
+) -> None:
+    made = train_without_holdout(seventh, settings_of(champion.facts)).model
+    save_model(made, twin_file(tmp_path / poor.version))
+    corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
+    assert unseen(corrected, seventh) == (corrected, "unknown")
+    fair, why = unseen(corrected, replace(seventh, twins=tmp_path))
+    assert (fair.version, why) == (made.version, "twin")
+
+
+def test_a_twin_that_left_out_another_holdout_is_none(
+    champion: Model, poor: Model, seventh: Data, tmp_path: Path
+) -> None:
+    other = replace(champion, facts=champion.facts | {LEFT_OUT: "another"})
+    save_model(versioned(other), twin_file(tmp_path / poor.version))
+    corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
+    assert unseen(corrected, replace(seventh, twins=tmp_path)) == (corrected, "unknown")
 
 
 def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
