@@ -118,13 +118,17 @@ def _of_dagster(
     answers: Callable[[], bool] | None = None,
     ports: tuple[str, ...] = (),
 ) -> Program:
+    def prepare(say: Progress) -> None:
+        dagster.prepare(settings)
+        dagster.make_tables(settings, say)
+
     return Program(
         f"dagster-{name}",
         f"Dagster {title}",
         version("dagster"),
         lambda: command,
         settings.home,
-        lambda _: dagster.prepare(settings),
+        prepare,
         ports,
         answers,
     )

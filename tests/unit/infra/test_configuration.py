@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shlex
+import sqlite3
 import stat
 from pathlib import Path
 from xml.etree import ElementTree
@@ -172,3 +173,24 @@ def test_dagsters_telemetry_is_off(now: Settings) -> None:
     found = yaml.safe_load((now.dagster_dir / "dagster.yaml").read_text("utf-8"))
     assert found["telemetry"] == {"enabled": False}
     assert found["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
+
+
+def test_dagsters_tables_are_made_once_a_version(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    dagster.prepare(now)
+    said: list[str] = []
+    dagster.make_tables(now, said.append)
+    assert len(said) == 1
+    with sqlite3.connect(now.dagster_dir / "history" / "runs.db") as runs:
+        assert runs.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+    dagster.make_tables(now, said.append)
+    assert len(said) == 1
+    monkeypatch.setattr(dagster, "version", lambda _: "0.0")  # another version was installed
+    dagster.make_tables(now, said.append)
+    assert len(said) == 2
+
+
+def test_tables_that_dagster_refuses_are_a_users_mistake(now: Settings) -> None:
+    dagster.prepare(now)
+    (now.dagster_dir / "dagster.yaml").write_text("no_such_key: 1\n", "utf-8")
+    with pytest.raises(UserFault, match="cannot make its tables"):
+        dagster.make_tables(now, lambda _: None)
