@@ -27,7 +27,7 @@ class Settings:
     """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
-    c: float = 1.0
+    c: float = 0.5
     min_texts: int = 1
     folds: int = 5
     seed: int = 20

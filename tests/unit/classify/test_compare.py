@@ -29,55 +29,55 @@ from pipelines.errors import UserFault
 
 
 @pytest.fixture(scope="module")
-def poor(seventh: Data) -> Model:
+def poor(part: Data) -> Model:
     """Single characters: clearly worse."""
-    return train(seventh.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), seventh.keywords).model
+    return train(part.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), part.keywords).model
 
 
-def test_the_split_depends_on_the_text_alone(seventh: Data) -> None:
-    rest, apart = split(seventh.reports)
-    assert set(rest.texts.to_pylist()) | set(apart.texts.to_pylist()) == set(seventh.reports.texts.to_pylist())
+def test_the_split_depends_on_the_text_alone(part: Data) -> None:
+    rest, apart = split(part.reports)
+    assert set(rest.texts.to_pylist()) | set(apart.texts.to_pylist()) == set(part.reports.texts.to_pylist())
     assert not set(rest.texts.to_pylist()) & set(apart.texts.to_pylist())
-    assert 0.15 < len(apart.labels) / len(seventh.reports.labels) < 0.25
+    assert 0.15 < len(apart.labels) / len(part.reports.labels) < 0.25
     # printf a | sha256sum: ca978112...; b: 3e23e816...; c: 2e7d2c03...; a fifth of 2^32 is 0x33333333
     assert [held(text) for text in ("a", "b", "c")] == [False, False, True]
 
 
-def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, seventh: Data) -> None:
-    apart = split(seventh.reports)[1]
-    fair, why = unseen(champion, seventh)
+def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, part: Data) -> None:
+    apart = split(part.reports)[1]
+    fair, why = unseen(champion, part)
     itself = (champion.predict(apart.texts).codes == apart.labels).mean()
-    found = compare(champion, champion, seventh)
+    found = compare(champion, champion, part)
     assert why == "twin"
     assert fair.version != champion.version
     assert found.champion.holdout.accuracy < itself - 0.05  # what it learnt by heart does not count
     assert found.gain == 0
 
 
-def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, seventh: Data) -> None:
-    made = train_without_holdout(seventh, settings_of(champion.facts)).model
-    assert unseen(made, seventh) == (made, "left out")
-    assert compare(champion, made, seventh).gain == 0  # it is the champion's twin
+def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, part: Data) -> None:
+    made = train_without_holdout(part, settings_of(champion.facts)).model
+    assert unseen(made, part) == (made, "left out")
+    assert compare(champion, made, part).gain == 0  # it is the champion's twin
 
 
 def test_a_model_that_retraining_promoted_is_measured_by_the_twin_kept_then(
-    champion: Model, poor: Model, seventh: Data, tmp_path: Path
+    champion: Model, poor: Model, part: Data, tmp_path: Path
 ) -> None:
-    made = train_without_holdout(seventh, settings_of(champion.facts)).model
+    made = train_without_holdout(part, settings_of(champion.facts)).model
     save_model(made, twin_file(tmp_path / poor.version))
     corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
-    assert unseen(corrected, seventh) == (corrected, "unknown")
-    fair, why = unseen(corrected, replace(seventh, twins=tmp_path))
+    assert unseen(corrected, part) == (corrected, "unknown")
+    fair, why = unseen(corrected, replace(part, twins=tmp_path))
     assert (fair.version, why) == (made.version, "twin")
 
 
 def test_a_twin_that_left_out_another_holdout_is_none(
-    champion: Model, poor: Model, seventh: Data, tmp_path: Path
+    champion: Model, poor: Model, part: Data, tmp_path: Path
 ) -> None:
     other = replace(champion, facts=champion.facts | {LEFT_OUT: "another"})
     save_model(versioned(other), twin_file(tmp_path / poor.version))
     corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
-    assert unseen(corrected, replace(seventh, twins=tmp_path)) == (corrected, "unknown")
+    assert unseen(corrected, replace(part, twins=tmp_path)) == (corrected, "unknown")
 
 
 def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
@@ -87,31 +87,31 @@ def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
         settings_of({})
 
 
-def test_only_a_stated_gain_promotes(champion: Model, poor: Model, seventh: Data) -> None:
-    worse = compare(champion, poor, seventh)
+def test_only_a_stated_gain_promotes(champion: Model, poor: Model, part: Data) -> None:
+    worse = compare(champion, poor, part)
     assert worse.gain < -0.02
-    require_gain(compare(poor, champion, seventh), -worse.gain)
+    require_gain(compare(poor, champion, part), -worse.gain)
     require_gain(worse, worse.gain)
     with pytest.raises(UserFault, match="not promoted"):
         require_gain(worse, 0.0)
     with pytest.raises(UserFault, match="not promoted"):
-        require_gain(compare(champion, champion, seventh), 0.001)
+        require_gain(compare(champion, champion, part), 0.001)
 
 
-def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, seventh: Data) -> None:
-    found = compare(champion, small, seventh)
+def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, part: Data) -> None:
+    found = compare(champion, small, part)
     assert found.challenger.fairness == "unknown"
     with pytest.raises(UserFault, match="may have seen the holdout"):
         require_gain(found, -1)
 
 
-def test_corrections_are_measured_too(champion: Model, poor: Model, seventh: Data) -> None:
+def test_corrections_are_measured_too(champion: Model, poor: Model, part: Data) -> None:
     said = Corpus(strings(["楼道堆满纸箱", "工资拖欠三个月"]), np.array([201, 103], np.int16))
-    found = compare(champion, poor, seventh, said)
+    found = compare(champion, poor, part, said)
     assert found.champion.corrections is not None
     assert found.champion.corrections.rows == 2
     assert found.gain_corrections is not None
-    assert compare(champion, poor, seventh, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
+    assert compare(champion, poor, part, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
 
 
 def test_promotion_keeps_the_one_before(champion: Model, poor: Model, tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ def said(codes: list[int]) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def better(seventh: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+def better(part: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     """People agree that this word means 610."""
     current = tmp_path_factory.mktemp("models") / "current.npz"
     save_model(champion, current)
-    return retrain(said([610] * len(TEXTS)), current, LENIENT, seventh), current
+    return retrain(said([610] * len(TEXTS)), current, LENIENT, part), current
 
 
 def test_a_better_one_is_promoted(better: tuple[Outcome, Path], champion: Model) -> None:
@@ -55,10 +55,10 @@ def test_its_card_is_written(better: tuple[Outcome, Path]) -> None:
     assert "left out of training" in text
 
 
-def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], seventh: Data) -> None:
+def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], part: Data) -> None:
     """The promoted model knows the holdout by heart; only its twin can be compared fairly."""
     outcome, current = better
-    again = retrain(said([610] * len(TEXTS)), current, LENIENT, seventh)
+    again = retrain(said([610] * len(TEXTS)), current, LENIENT, part)
     assert not again.promoted
     assert again.comparison is not None
     assert again.comparison.champion.fairness == "left out"
@@ -66,28 +66,28 @@ def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], sevent
     assert load_model(current).version == outcome.version
 
 
-def test_a_worse_one_is_not_promoted(seventh: Data, champion: Model, tmp_path: Path) -> None:
+def test_a_worse_one_is_not_promoted(part: Data, champion: Model, tmp_path: Path) -> None:
     """People contradict each other: there is nothing to learn."""
     current = tmp_path / "current.npz"
     save_model(champion, current)
-    codes = np.random.default_rng(3).permutation(np.resize(seventh.reports.labels, len(TEXTS)))
-    outcome = retrain(said(codes.tolist()), current, DEMANDS, seventh)
+    codes = np.random.default_rng(3).choice(np.unique(part.reports.labels), len(TEXTS))
+    outcome = retrain(said(codes.tolist()), current, DEMANDS, part)
     assert not outcome.promoted
     assert "not promoted" in outcome.message
     assert load_model(current).version == champion.version
 
 
-def test_a_loss_on_the_holdout_is_no_gain(seventh: Data, champion: Model, tmp_path: Path) -> None:
+def test_a_loss_on_the_holdout_is_no_gain(part: Data, champion: Model, tmp_path: Path) -> None:
     current = tmp_path / "current.npz"
     save_model(champion, current)
-    outcome = retrain(said([610] * len(TEXTS)), current, Demands(corrections=10, holdout=0.5), seventh)
+    outcome = retrain(said([610] * len(TEXTS)), current, Demands(corrections=10, holdout=0.5), part)
     assert (outcome.promoted, "holdout" in outcome.message) == (False, True)
 
 
-def test_too_few_corrections_train_nothing(seventh: Data, tmp_path: Path) -> None:
+def test_too_few_corrections_train_nothing(part: Data, tmp_path: Path) -> None:
     few = Corpus(strings(TEXTS[:9]), np.array([610] * 9, np.int16))
-    known = Corpus(seventh.reports.texts, seventh.reports.labels)
+    known = Corpus(part.reports.texts, part.reports.labels)
     for corrected in (few, known):  # what the corpus has already teaches nothing
-        outcome = retrain(corrected, tmp_path / "current.npz", DEMANDS, seventh)
+        outcome = retrain(corrected, tmp_path / "current.npz", DEMANDS, part)
         assert (outcome.promoted, outcome.version) == (False, None)
     assert not (tmp_path / "current.npz").exists()
