@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.output import AsJson, Column, emit, percent, table
+from infra.cli.output import AsJson, Column, emit, percent, progress, table
 from infra.settings import settings
 from pipelines.classify.modelfile import current_model, load_model
 from pipelines.clickhouse import connect
@@ -79,7 +79,9 @@ def card(
     from pipelines.classify.holdout import Data
 
     model = load_model(file) if file else current_model(settings().model)
-    written = write_card(model, Data(twins=settings().model.parent), out or settings().home / "models" / model.version)
+    with progress("测量模型 measuring the model", None, as_json):
+        data = Data(twins=settings().model.parent)
+        written = write_card(model, data, out or settings().home / "models" / model.version)
     emit({"version": model.version, "files": written}, as_json, lambda: Text("\n".join(map(str, written))))
 
 
@@ -90,7 +92,8 @@ def _compared(challenger: Path, champion: Path | None) -> "tuple[Comparison, str
     now = load_model(champion) if champion else current_model(settings().model)
     theirs = load_model(challenger)
     corrected, note = _corrections()
-    return compared(now, theirs, Data(twins=settings().model.parent), corrected), note
+    with progress("测量两个模型 measuring both models", None):
+        return compared(now, theirs, Data(twins=settings().model.parent), corrected), note
 
 
 def _corrections() -> "tuple[Corpus | None, str]":

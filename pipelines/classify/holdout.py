@@ -1,7 +1,7 @@
 """Texts kept apart for comparing models, and a model's twin that has not seen them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -55,10 +55,10 @@ def _rows(reports: Corpus, chosen: NDArray[np.bool_]) -> Corpus:
     return Corpus(reports.texts.filter(pa.array(chosen)), reports.labels[chosen])
 
 
-def train_without_holdout(data: Data, settings: Settings) -> Training:
+def train_without_holdout(data: Data, settings: Settings, done: Callable[[int], None] = lambda _: None) -> Training:
     """A model that has not seen the holdout, and says so in its facts."""
     rest, apart = split(data.reports)
-    return train(rest, settings, data.keywords, {LEFT_OUT: apart.fingerprint})
+    return train(rest, settings, data.keywords, {LEFT_OUT: apart.fingerprint}, done)
 
 
 def settings_of(facts: Mapping[str, Any]) -> Settings:

@@ -1,6 +1,6 @@
 """The linear model: counts of n-grams to one weight per n-gram and class, and scores of texts it has not seen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -136,15 +136,20 @@ def ratios(weighed: csr_matrix, inside: NDArray[np.bool_]) -> NDArray[np.float64
 
 
 def held_out(
-    examples: Examples, settings: Settings, rows: int, groups: NDArray[np.int64] | None = None
+    examples: Examples,
+    settings: Settings,
+    rows: int,
+    groups: NDArray[np.int64] | None = None,
+    done: Callable[[int], None] = lambda _: None,
 ) -> NDArray[np.float64]:
     """Scores (rows, classes) of the first `rows` examples, each by a model that has not seen it, nor anything made from
-    it, nor a text of its group. Classes in ascending order of code.
+    it, nor a text of its group. Classes in ascending order of code. `done` is told 1 after each fold.
     """
     scores = np.zeros((rows, len(np.unique(examples.labels))))
     for train, test in _folds(examples.labels[:rows], settings, groups):
         seen = np.isin(examples.source, train) | (examples.source < 0)
         scores[test] = fit(examples.rows(seen), settings).scores(examples.raw[test])
+        done(1)
     return scores
 
 

@@ -1,6 +1,6 @@
 """Training: hashed counts to a linear model, quantised, with a temperature fitted on held-out scores."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -42,16 +42,21 @@ class Training:
 
 
 def train(
-    reports: Corpus, settings: Settings, keywords: Corpus | None = None, stated: Mapping[str, Any] | None = None
+    reports: Corpus,
+    settings: Settings,
+    keywords: Corpus | None = None,
+    stated: Mapping[str, Any] | None = None,
+    done: Callable[[int], None] = lambda _: None,
 ) -> Training:
-    """A model for these reports; `keywords` are trained on and never measured. `stated` joins the model's facts.
+    """A model for these reports; `keywords` are trained on and never measured. `stated` joins the model's facts. `done`
+    is told 1 after each of `settings.folds` + 1 fits.
 
     The temperature and the threshold come from held-out scores, so they hold for texts like the reports.
     """
     everything = joined(reports, keywords) if keywords else reports
     examples, hashes = learnt_from(reports, keywords, settings)
     labels, rows = everything.labels, len(reports.labels)
-    held = held_out(examples, settings, rows)
+    held = held_out(examples, settings, rows, done=done)
     classes = np.unique(labels)
     heat = temperature(held, np.searchsorted(classes, labels[:rows]))
     shift = heat * prior_shift(labels, settings.other)
@@ -65,6 +70,7 @@ def train(
     measured = score(labels[:rows], answers, confidence, threshold)
     facts = _facts(everything, reports, settings, measured) | dict(stated or {})
     fitted = fit(examples, settings)
+    done(1)
     fitted = replace(fitted, bias=fitted.bias + shift)
     model = _assembled(fitted, hashes, settings, facts, (heat, curve, threshold))
     return Training(model, labels[:rows], answers, confidence, measured)
