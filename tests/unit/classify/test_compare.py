@@ -71,9 +71,7 @@ def test_a_model_that_retraining_promoted_is_measured_by_the_twin_kept_then(
     assert (fair.version, why) == (made.version, "twin")
 
 
-def test_a_twin_that_left_out_another_holdout_is_none(
-    champion: Model, poor: Model, part: Data, tmp_path: Path
-) -> None:
+def test_a_twin_that_left_out_another_holdout_is_none(champion: Model, poor: Model, part: Data, tmp_path: Path) -> None:
     other = replace(champion, facts=champion.facts | {LEFT_OUT: "another"})
     save_model(versioned(other), twin_file(tmp_path / poor.version))
     corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
