@@ -66,9 +66,9 @@ def look(services: Services) -> Look:
 
 
 def held_back(now: Settings) -> str | None:
-    """What the stream itself says when its circuit breaker holds it, or when it stopped at a fault."""
+    """What the stream itself says when its circuit breaker holds it, at a defect, or when it stopped at a fault."""
     state = read_state(now.run / "stream.json")
-    return f"{state.condition}: {state.reason}" if state and state.condition in ("held", "failed") else None
+    return f"{state.condition}: {state.reason}" if state and state.condition in ("held", "failed", "defect") else None
 
 
 @dg.sensor(

@@ -61,6 +61,9 @@ def _troubles(state: StreamState | None) -> tuple[Problem, ...]:
     if state.condition == "held":
         told = "; ".join(map(str, state.held))
         return (Problem(f"流作业熔断 the circuit breaker holds the stream: {told}", HOW_TO_RESUME),)
+    if state.condition == "defect":
+        told = f"程序缺陷，消息在 Kafka 中等待 a defect of the program, messages wait in Kafka: {state.reason}"
+        return (Problem(told, "看 see: gridstream logs stream; 修好后 once mended: gridstream restart stream"),)
     if state.condition == "waiting":
         return (Problem(f"流作业在等待 the stream waits: {state.reason}", "看 see: gridstream logs stream"),)
     return ()

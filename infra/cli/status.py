@@ -20,6 +20,7 @@ _CONDITIONS = {
     "starting": "启动中 starting",
     "running": "运行 running",
     "waiting": "等待 waiting",
+    "defect": "程序缺陷 defect",
     "held": "熔断 held by its breaker",
     "stopped": "已停 stopped",
     "failed": "失败 failed",

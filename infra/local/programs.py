@@ -94,7 +94,8 @@ def _stream(settings: Settings, java: Java) -> Program:
 def _streams(settings: Settings) -> bool:
     """Whether a living stream says that it works, or waits for a service to come back."""
     state = read_state(settings.run / "stream.json")
-    return state is not None and state.condition in ("running", "waiting", "held") and psutil.pid_exists(state.pid)
+    alive = ("running", "waiting", "defect", "held")
+    return state is not None and state.condition in alive and psutil.pid_exists(state.pid)
 
 
 def _dagster(settings: Settings) -> tuple[Program, ...]:

@@ -2,7 +2,8 @@
 
 A service that is down: the same micro-batch is tried again, for ever, with a growing pause; Kafka
 holds what arrives meanwhile. A wrong position: stop, say why, and do not come back by ourselves
-(exit code `POSITION_EXIT`, which the supervisor leaves alone). An open circuit breaker: nothing more is read; the
+(exit code `POSITION_EXIT`, which the supervisor leaves alone). A defect of ours: tried again likewise, but told as one,
+with its place in the code. An open circuit breaker: nothing more is read; the
 process stays up and holds the micro-batch until a person orders it to go on, so that the order takes effect at once
 and `status` can tell a stream that is held from one that died.
 """
@@ -30,7 +31,7 @@ from tenacity.nap import sleep_using_event
 from pipelines import kafka, ledger
 from pipelines.classify import current_model
 from pipelines.clickhouse import connect, is_transient
-from pipelines.errors import GridstreamError, PositionFault, TransientFault, first_line
+from pipelines.errors import Defect, GridstreamError, PositionFault, TransientFault, first_line
 from pipelines.judge import utc_now
 from pipelines.ledger import Progress, Stream
 from pipelines.stream import gaps
@@ -164,6 +165,12 @@ class StreamJob:
         except GridstreamError as fault:
             self._fault = fault
             raise
+        except (PySparkException, Py4JError):  # a worker or the JVM died
+            raise
+        except Exception as error:
+            self._fault = Defect.of(error)
+            log.exception("an error that nobody foresaw")
+            raise
         seconds = round(monotonic() - started, 3)
         log.info("batch %d: %d messages in %.2f s", batch_id, rows, seconds)
         self._say("running", batch_id=batch_id, rows=rows, seconds=seconds)
@@ -237,7 +244,10 @@ class StreamJob:
     def _waiting(self, attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
         log.warning("waiting, try %d: %s", attempt.attempt_number, error)
-        self._say("waiting", f"{error} (try {attempt.attempt_number}; goes on by itself)")
+        if isinstance(error, Defect):
+            self._say("defect", f"{error} (try {attempt.attempt_number})")
+        else:
+            self._say("waiting", f"{error} (try {attempt.attempt_number}; goes on by itself)")
 
     def _say(self, condition: Condition, reason: str = "", **figures: Any) -> None:
         write_state(self._config.state_file, condition=condition, reason=reason, pid=os.getpid(), **figures)
@@ -272,6 +282,8 @@ def _raise_faults(results: Iterable[Any]) -> None:
         raise PositionFault(min(found))
     if found := faults.get("transient"):
         raise TransientFault(min(found))
+    if found := faults.get("defect"):
+        raise Defect(min(found))
     if found := faults.get("held"):
         held = (msgspec.json.decode(detail, type=Held) for detail in found)
         raise BreakerOpen(sorted(held, key=lambda one: one.partition))

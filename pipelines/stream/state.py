@@ -9,12 +9,12 @@ import msgspec
 
 from pipelines.stream.held import Held
 
-Condition = Literal["starting", "running", "waiting", "held", "stopped", "failed"]
+Condition = Literal["starting", "running", "waiting", "defect", "held", "stopped", "failed"]
 
 
 class StreamState(msgspec.Struct, frozen=True):
     """`condition` since `at`; `reason` says why it waits, is held, stopped or failed,
-    and what to do. `held`: the partitions whose breaker is open."""
+    and what to do; of a defect what it is, and where. `held`: the partitions whose breaker is open."""
 
     condition: Condition
     at: datetime

@@ -1,13 +1,14 @@
 """What runs in a Spark task: one Kafka partition's share of a micro-batch, chunk by chunk.
 
 Before a chunk is loaded the circuit breaker looks at what was refused; when it opens, nothing of the chunk is loaded.
-Faults come back as rows, not as exceptions: the driver must tell a service that is down (wait and
-try again) from a position that is wrong (stop), and an exception reaches it only as text.
+Faults come back as rows, not as exceptions: the driver must tell a service that is down (wait and try again) from a
+position that is wrong (stop) and from a defect of ours, and an exception reaches it only as text.
 While one chunk is inserted, the next one is decoded.
 """
 
 import functools
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,7 @@ from pyspark import Broadcast
 from pipelines.classify import current_model
 from pipelines.clickhouse import ClickHouse, connect
 from pipelines.decode import RECORD
-from pipelines.errors import PositionFault, TransientFault
+from pipelines.errors import Defect, PositionFault, TransientFault
 from pipelines.judge import Context, GridIndex
 from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Loader, Rows
@@ -36,7 +37,7 @@ from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import known_codes
 
 # One row a chunk. `refused`: one byte a message for the breaker's memory, the latest ones of the chunk.
-# `fault` is '' or 'transient', 'position' or 'held'; then `detail` says what ('held': a `Held` as JSON).
+# `fault` is '' or 'transient', 'position', 'held' or 'defect'; then `detail` says what ('held': a `Held` as JSON).
 RESULT = pa.schema(
     [
         ("partition", pa.int32()),
@@ -55,6 +56,8 @@ RESULT_DDL = (
     "refused binary, fault string, detail string"
 )
 _NONE = np.zeros(0, np.bool_)
+
+log = logging.getLogger("gridstream.task")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatc
         yield _result(Range(-1, -1, -1), fault="transient", detail=str(fault))
     except PositionFault as fault:
         yield _result(Range(-1, -1, -1), fault="position", detail=str(fault))
+    except Exception as error:
+        log.exception("an error that nobody foresaw")
+        yield _result(Range(-1, -1, -1), fault="defect", detail=str(Defect.of(error)))
 
 
 def _chunks(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[Rows]:

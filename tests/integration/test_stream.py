@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from infra.cli.figures import stream_view
 from infra.local.simulator import gridstream
 from pipelines.sources.simulator.manifest import Manifest, read_manifest
 from pipelines.verify import verify
@@ -95,6 +96,46 @@ def test_an_older_stream_is_fenced(stack: Stack, streaming: Streaming, tmp_path:
     assert stack.state.condition == "failed"
     assert "writer 99 has taken over" in stack.state.reason
     assert stack.scalar("SELECT count() FROM events") == 0
+
+
+_PLANTED = """
+from pathlib import Path
+
+from pipelines.stream import prepare as module
+
+real = module.prepare
+
+
+def prepare(*arguments):
+    if Path({flag!r}).exists():
+        raise ZeroDivisionError("planted")
+    return real(*arguments)
+
+
+module.prepare = prepare
+"""
+
+
+def test_a_defect_is_told_as_one_and_loses_nothing(
+    stack: Stack, streaming: Streaming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "broken"
+    flag.touch()
+    (tmp_path / "sitecustomize.py").write_text(_PLANTED.format(flag=str(flag)), "utf-8")  # every Python process runs it
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    manifest = simulate(stack, tmp_path / "one.jsonl", "--days", "1", "--messages", "500")
+    with streaming():
+        until(lambda: stack.state is not None and stack.state.condition == "defect", "the defect")
+        assert stack.state is not None
+        assert "ZeroDivisionError: planted (sitecustomize.py:" in stack.state.reason
+        [problem] = [told for told in stream_view(stack.settings, ask=False).problems if "a defect" in told.what]
+        assert "gridstream restart stream" in problem.do
+        assert stack.scalar("SELECT count() FROM ledger") == 0
+        flag.unlink()  # the program is mended
+        stack.wait_until_loaded()
+        until(lambda: stack.state is not None and stack.state.condition == "running", "the stream's word")
+    require_equal(stack, manifest)
+    require_proof(stack)
 
 
 def until(condition: Callable[[], Any], what: str, timeout: float = 90) -> None:

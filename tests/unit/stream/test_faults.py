@@ -1,0 +1,34 @@
+"""Which of several faults the driver acts upon, and how a defect is told."""
+
+from collections import namedtuple
+
+import pytest
+
+from pipelines.errors import Defect, PositionFault, TransientFault
+from pipelines.stream.job import _raise_faults
+
+Row = namedtuple("Row", "fault detail")
+
+
+def _found(*faults: str) -> list[Row]:
+    return [Row(fault, f"{fault} told") for fault in faults] + [Row("", "")]
+
+
+def test_a_position_outweighs_a_service_and_that_a_defect() -> None:
+    with pytest.raises(PositionFault, match="position told"):
+        _raise_faults(_found("defect", "transient", "position"))
+    with pytest.raises(TransientFault, match="transient told") as raised:
+        _raise_faults(_found("defect", "transient"))
+    assert not isinstance(raised.value, Defect)
+    with pytest.raises(Defect, match="defect told"):
+        _raise_faults(_found("defect", "held"))
+    _raise_faults(_found())
+
+
+def test_a_defect_says_what_and_where_in_one_line() -> None:
+    try:
+        _ = {}["missing\nkey"]  # type: ignore[var-annotated]
+    except KeyError as error:
+        told = str(Defect.of(error))
+    assert told.startswith("KeyError: 'missing\\nkey' (test_faults.py:")
+    assert str(Defect.of(ValueError())) == "ValueError"
