@@ -1,6 +1,6 @@
-"""Rejected messages worked on from Dagster: the same as `gridstream quarantine fix`, `replay` and `discard`.
+"""Rejected messages worked on from Dagster: as `gridstream quarantine fix`, `replay`, `discard` and `settle`.
 
-All three begin as a dry run. What is done twice is done once: a message with a recorded action is not taken again.
+All four begin as a dry run. What is done twice is done once: a message with a recorded action is not taken again.
 """
 
 from datetime import datetime
@@ -17,6 +17,7 @@ from pipelines.errors import UserFault
 from pipelines.fix import Assignments, Patch, Repair
 from pipelines.mask import masker, read_patterns
 from pipelines.replay import Order, Outcome, Policy
+from pipelines.settle import SAFE_AGE, settle
 from pipelines.waiting import Selection
 
 _SAMPLES = 5
@@ -69,6 +70,16 @@ class Fixing(Replaying):
         return Patch.read(self.patch) if self.patch else Assignments.read(self.assign)
 
 
+class Settling(dg.Config):
+    """Which claims are looked at, and whether in earnest."""
+
+    older_than: int = Field(
+        SAFE_AGE // 60, ge=SAFE_AGE // 60, description="只看多少分钟前取走的 only those claimed so many minutes ago"
+    )
+    give_up: bool = Field(False, description="无从得知者记为放弃 discard what cannot be known")
+    dry_run: bool = Field(True, description="只看会做什么 only say what would be done")
+
+
 def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
@@ -100,6 +111,27 @@ def discard_waiting(context: dg.OpExecutionContext, services: Services, config: 
     with faults(), services.clickhouse("engineer") as client:
         outcome = sending.discard(client, config.selection(services.settings.topic), config.dry_run)
         _told(context, outcome, config.dry_run)
+
+
+@dg.op(retry_policy=RETRIES)
+def settle_claimed(context: dg.OpExecutionContext, services: Services, config: Settling) -> None:
+    """Find in Kafka what a replay that died has sent, and release the rest."""
+    now, older_than = services.settings, config.older_than * 60
+    with faults(), services.clickhouse("engineer") as client:
+        found = settle(
+            client,
+            now.kafka_bootstrap,
+            now.topic,
+            older_than=older_than,
+            give_up=config.give_up,
+            dry_run=config.dry_run,
+        )
+    counts: dict[str, Any] = {
+        **{"dry_run": config.dry_run, "replayed": len(found.replayed), "released": len(found.released)},
+        **{"unknown": len(found.unknown), "recent": found.recent, "read": found.read},
+    }
+    context.log.info(", ".join(f"{name} {value}" for name, value in counts.items()))
+    context.add_output_metadata(counts | {"why_unknown": dict(found.why_unknown)})
 
 
 def _sent(services: Services, order: Order, dry_run: bool) -> Outcome:
@@ -140,4 +172,12 @@ def discard_quarantine() -> None:
     discard_waiting()
 
 
-QUARANTINE_JOBS = [fix_quarantine, replay_quarantine, discard_quarantine]
+@dg.job(
+    description="查清重放未确认的消息（默认试运行）\n\n"
+    "Settle what a replay that died left unsettled; a dry run unless told otherwise."
+)
+def settle_quarantine() -> None:
+    settle_claimed()
+
+
+QUARANTINE_JOBS = [fix_quarantine, replay_quarantine, discard_quarantine, settle_quarantine]

@@ -25,6 +25,7 @@ class Group(NamedTuple):
     first_time: datetime
     last_time: datetime
     waiting: int
+    replaying: int
     replayed: int
     fixed: int
     discarded: int

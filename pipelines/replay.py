@@ -4,9 +4,11 @@ All is recorded in `quarantine_actions` and changes nothing in quarantine. A mes
 so a second run changes nothing. One that comes back is rejected at a new offset: a row of its own, that waits.
 
 Only the masked payload is stored, so only that is sent; a reporter's hash is sent as the reporter. `replaying` is
-written before sending: whoever dies between sending and recording leaves a message that is reported, never sent twice.
+written before sending: whoever dies between sending and recording leaves a message that is never sent twice, and that
+`pipelines.settle` looks for in Kafka.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -18,17 +20,18 @@ from typing import NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from pipelines.actions import Journal
+from pipelines.errors import TransientFault
 from pipelines.fix import Repair, difference
 from pipelines.mask import Masker, masker
+from pipelines.provenance import headers
 from pipelines.quarantine import Position
 from pipelines.sources.publish import Publisher
 from pipelines.trial import Rules, Tried, present_rules, tried
 from pipelines.waiting import Selection, Waiting, pages
 
-# Names of the headers a replayed message carries: where it stood when it was rejected, and how often it was sent again.
-HEADERS = ("gridstream-topic", "gridstream-partition", "gridstream-offset", "gridstream-attempt")
 _BLOCK = 2000  # messages between two records
 _LISTED = 100  # skipped messages that are named one by one
+HANDOVER = 300.0  # seconds from a claim until the producer has all of its messages, at most; see pipelines.settle
 
 
 class Policy(StrEnum):
@@ -102,12 +105,6 @@ class Outcome:
             self.examples.append(Skipped(message.position, why, detail))
 
 
-def headers(topic: str, message: Waiting) -> list[tuple[str, bytes]]:
-    """Provenance: original topic, partition, offset, and the number of this attempt, as decimal text."""
-    values = (topic, message.partition, message.offset, message.attempts + 1)
-    return [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
-
-
 def run(client: Client, bootstrap: str, order: Order, dry_run: bool) -> Outcome:
     """`replay` by the present rules, through Kafka at `bootstrap`. Raises as it does, and as `present_rules`."""
     rules = present_rules(client)
@@ -119,7 +116,7 @@ def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules)
     """Send the chosen messages again; without a `sender` only say what would be sent.
 
     Raises:
-        TransientFault: Kafka did not acknowledge; the messages of that block stay `replaying`.
+        TransientFault: Kafka did not acknowledge, or takes too long; the messages of that block stay `replaying`.
         DatabaseError: an expression of the repair is wrong.
     """
     outcome = Outcome()
@@ -131,14 +128,13 @@ def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules)
 
 
 def discard(client: Client, chosen: Selection, dry_run: bool = False) -> Outcome:
-    """Record that the chosen messages are given up; nothing is deleted."""
+    """Record that the chosen messages are given up; nothing is deleted. What another run has claimed is left to it."""
     outcome, journal = Outcome(), Journal(client)
     found = islice(chain.from_iterable(pages(client, chosen)), chosen.limit)
     while block := list(islice(found, _BLOCK)):
-        outcome.discarded += len(block)
-        outcome.reasons.update(message.reason for message in block)
-        if not dry_run:
-            journal.discarded(block)
+        given_up = block if dry_run else _discard(block, journal, outcome)
+        outcome.discarded += len(given_up)
+        outcome.reasons.update(message.reason for message in given_up)
     return outcome
 
 
@@ -169,7 +165,7 @@ def _act(block: list[Tried], order: Order, journal: Journal, sender: Publisher |
     sent = [one for one in block if one.passes or order.policy is Policy.REINSERT]
     given_up = [one.message for one in block if not (one.passes or order.policy is Policy.REINSERT)]
     if sender is not None:
-        journal.discarded(given_up)
+        given_up = _discard(given_up, journal, outcome)
         sent = _send(sent, order.chosen.topic, journal, sender, outcome)
     outcome.done += len(sent)
     outcome.discarded += len(given_up)
@@ -178,12 +174,29 @@ def _act(block: list[Tried], order: Order, journal: Journal, sender: Publisher |
 
 def _send(block: list[Tried], topic: str, journal: Journal, sender: Publisher, outcome: Outcome) -> list[Tried]:
     """Send what no other run has claimed; those."""
-    won = {message.place for message in journal.claim([one.message for one in block])} if block else set()
+    deadline = time.time() + HANDOVER
+    won = {message.place for message in _claim([one.message for one in block], journal, outcome)}
     mine = [one for one in block if one.message.place in won]
-    for one in block:
-        if one.message.place not in won:
-            outcome.skip(one.message, "claimed")
     for one in mine:
+        if time.time() > deadline:
+            raise TransientFault(f"Kafka took too few messages in {HANDOVER:.0f} s; see: gridstream quarantine settle")
         sender.send(one.value, one.key, headers(topic, one.message))
     journal.sent([one.message for one in mine], sender.flush())
     return mine
+
+
+def _discard(block: list[Waiting], journal: Journal, outcome: Outcome) -> list[Waiting]:
+    """Give up what no other run has claimed; those."""
+    mine = _claim(block, journal, outcome)
+    journal.discarded(mine)
+    return mine
+
+
+def _claim(block: list[Waiting], journal: Journal, outcome: Outcome) -> list[Waiting]:
+    """What this run may act upon; the rest is counted as skipped."""
+    won = journal.claim(block)
+    mine = {message.place for message in won}
+    for message in block:
+        if message.place not in mine:
+            outcome.skip(message, "claimed")
+    return won

@@ -1,6 +1,5 @@
--- Messages that this run claims and another one claimed or settled before it.
-SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_actions
-WHERE (topic_id, kafka_partition, kafka_offset) IN
+-- Messages that this run claims and another run claims too, or settled.
+SELECT DISTINCT topic_id, kafka_partition, kafka_offset FROM quarantine_claims
+WHERE run != {run:UUID}
+  AND (topic_id, kafka_partition, kafka_offset) IN
     (SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_actions WHERE run = {run:UUID})
-GROUP BY topic_id, kafka_partition, kafka_offset
-HAVING argMin(run, (at, run)) != {run:UUID}

@@ -14,7 +14,7 @@ LEFT JOIN
     AND origin.sent_partition = q.kafka_partition AND origin.sent_offset = q.kafka_offset
 WHERE q.topic = {topic:String}
   AND (q.topic_id, q.kafka_partition, q.kafka_offset) NOT IN
-    (SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_actions)
+    (SELECT topic_id, kafka_partition, kafka_offset FROM quarantine_claims)
   AND ({reason:String} = '' OR has(q.reasons, {reason:String}))
   AND ({rule:String} = '' OR has(q.rules, {rule:String}))
   AND ({source:String} = '' OR q.source = {source:String})

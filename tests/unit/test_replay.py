@@ -10,7 +10,8 @@ from clickhouse_connect.driver.client import Client
 from pipelines.actions import Journal
 from pipelines.fix import Assignments, Patch
 from pipelines.judge import Context, GridIndex, GridRow
-from pipelines.replay import Order, Policy, discard, headers, replay
+from pipelines.provenance import headers
+from pipelines.replay import Order, Policy, discard, replay
 from pipelines.sources.publish import Acknowledged
 from pipelines.trial import Rules, tried
 from pipelines.waiting import Selection, Waiting, pages

@@ -4,10 +4,12 @@ import typer
 
 from infra.cli.quarantine.act import discard, fix, replay
 from infra.cli.quarantine.read import list_, show, stats
+from infra.cli.quarantine.settle import settle
 
-_HELP = """隔离区：被拒消息的统计、清单与内容（已脱敏），修正、重放与放弃。
+_HELP = """隔离区：被拒消息的统计、清单与内容（已脱敏），修正、重放、放弃与查清。
 
-Rejected messages: how many and why, which, what one says (masked); repair them, send them again, give them up.
+Rejected messages: how many and why, which, what one says (masked); repair them, send them again, give them up, settle
+what a replay left unsettled.
 """
 
 
@@ -20,4 +22,5 @@ def register(app: typer.Typer) -> None:
     group.command()(fix)
     group.command()(replay)
     group.command()(discard)
+    group.command()(settle)
     app.add_typer(group, name="quarantine")

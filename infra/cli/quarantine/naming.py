@@ -17,6 +17,11 @@ WHY = {
     "rejected": "仍会被拒 would be rejected again",
     "claimed": "另一次运行已取 claimed by another run",
 }
+UNKNOWN = {
+    "retention": "Kafka 保留期已过 Kafka's retention has passed the time of the claim",
+    "topic_anew": "主题已重建 the topic was made anew since they were rejected",
+    "namesake": "新旧主题中位置相同 a message of an earlier topic of this name stood at the same place",
+}
 
 
 def names(reason: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipelines.quarantine import Quarantined
 from pipelines.waiting import require_reason
 
 _STATES = ("waiting", "replayed", "fixed", "discarded")
+_UNSETTLED = "重放未确认 replaying: {} 条 messages → gridstream quarantine settle"
 
 
 def stats(as_json: AsJson = False) -> None:
@@ -57,7 +58,12 @@ def _stats(groups: list[quarantine.Group], rules: list[quarantine.Group]) -> Ren
             "按规则 by rule（一条消息可违反数条 a message may break several）", "rule", rules, lambda g: g.rule, total
         ),
         f"共 {number(total)} 条 messages in all",
+        *_unsettled(sum(group.replaying for group in groups)),
     )
+
+
+def _unsettled(rows: int) -> list[str]:
+    return [_UNSETTLED.format(number(rows))] if rows else []
 
 
 def _breakdown(
@@ -116,7 +122,9 @@ def _list(found: list[Quarantined]) -> RenderableType:
         for m in found
     )
     hint = "gridstream quarantine show 分区:偏移量 PARTITION:OFFSET"
-    return Group(table("隔离区 quarantine", columns, rows), f"{number(len(found))} 条 messages · {hint}")
+    count = f"{number(len(found))} 条 messages · {hint}"
+    unsettled = _unsettled(sum(m.state == "replaying" for m in found))
+    return Group(table("隔离区 quarantine", columns, rows), count, *unsettled)
 
 
 def show(

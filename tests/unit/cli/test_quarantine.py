@@ -37,6 +37,7 @@ def test_all_that_act_choose_alike() -> None:
     assert all(options[name] >= CHOICE for name in ("fix", "replay", "discard"))
     assert options["fix"] - CHOICE == {"patch", "assign", "samples", "policy", "apply", "as_json"}
     assert options["replay"] - CHOICE == {"policy", "dry_run", "as_json"}
+    assert options["settle"] == {"older_than", "give_up", "dry_run", "as_json"}  # it takes all
 
 
 def test_a_selection_is_made_of_the_options() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dagster_project.definitions import defs
-from dagster_project.quarantine import Chosen, Fixing, OnError, Replaying
+from dagster_project.quarantine import Chosen, Fixing, OnError, Replaying, Settling
 from pipelines.errors import UserFault
 from pipelines.replay import Policy
 
@@ -15,6 +15,8 @@ def test_nothing_is_done_unless_asked_for() -> None:
     assert Chosen().dry_run
     assert Fixing(assign=["severity=2"]).dry_run
     assert Replaying().policy is OnError.skip
+    assert Settling().dry_run
+    assert not Settling().give_up
 
 
 def test_every_policy_can_be_chosen() -> None:
@@ -31,6 +33,11 @@ def test_times_are_of_shanghai_unless_they_say() -> None:
 def test_a_mistake_in_choosing_is_the_users(config: dict[str, Any]) -> None:
     with pytest.raises(UserFault):
         Chosen(**config).selection("t")
+
+
+def test_claims_of_a_sender_that_may_be_at_work_are_not_settled() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 10"):
+        Settling(older_than=9)
 
 
 @pytest.mark.parametrize("config", [{}, {"patch": "[]", "assign": ["a=1"]}, {"patch": "{"}, {"assign": ["a"]}])
