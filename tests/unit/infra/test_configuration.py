@@ -1,6 +1,7 @@
 """What is written for Kafka, ClickHouse, Dagster and the supervisor, read back by parsers that are not ours."""
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.test_utils import create_run_for_test
 from supervisor.options import ServerOptions
 
 from infra.local import clickhouse, dagster, kafka, supervisor
@@ -173,6 +178,17 @@ def test_dagsters_telemetry_is_off(now: Settings) -> None:
     found = yaml.safe_load((now.dagster_dir / "dagster.yaml").read_text("utf-8"))
     assert found["telemetry"] == {"enabled": False}
     assert found["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
+
+
+def test_dagster_can_ask_whether_a_run_still_lives(now: Settings) -> None:
+    dagster.prepare(now)
+    with DagsterInstance.from_config(str(now.dagster_dir)) as instance:
+        assert instance.run_monitoring_enabled
+        assert instance.run_launcher.supports_check_run_worker_health
+        nowhere = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(now.run / "nobody.sock")})}
+        run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=nowhere)
+        health = instance.run_launcher.check_run_worker_health(run)
+        assert health.status == WorkerStatus.RUNNING  # nobody answers: no reason to call it dead
 
 
 def test_dagsters_tables_are_made_once_a_version(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
