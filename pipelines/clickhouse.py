@@ -15,6 +15,7 @@ from pipelines.errors import TransientFault, UserFault
 TRANSIENT_CODES: dict[int, str] = {
     3: "UNEXPECTED_END_OF_FILE",
     32: "ATTEMPT_TO_READ_AFTER_EOF",
+    75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",  # the disk is full
     159: "TIMEOUT_EXCEEDED",
     164: "READONLY",
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",
