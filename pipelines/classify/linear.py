@@ -12,6 +12,9 @@ from sklearn.svm import LinearSVC
 
 from pipelines.classify.features import Ngrams
 
+_TOLERANCE = 0.01
+"""When the SVM's solver stops. At scikit-learn's own .0001 it takes a quarter longer and answers 1,300 titles alike."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,7 +32,7 @@ class Settings:
     ngrams: Ngrams = field(default_factory=Ngrams)
     c: float = 0.5
     min_texts: int = 1
-    folds: int = 5
+    folds: int = 3
     seed: int = 20
     wanted: float = 0.8
     strangers: bool = True
@@ -119,7 +122,7 @@ def _against_others(
     scale = ratios(weighed, inside) ** settings.bayes
     scaled = weighed.copy()
     scaled.data = scaled.data * scale[scaled.indices]
-    svm = LinearSVC(C=settings.c, random_state=settings.seed).fit(scaled, inside, sample_weight=weights)
+    svm = LinearSVC(C=settings.c, tol=_TOLERANCE, random_state=settings.seed).fit(scaled, inside, sample_weight=weights)
     return svm.coef_[0] * scale, float(svm.intercept_[0])
 
 

@@ -23,7 +23,7 @@ from pipelines.classify.train import train
 from pipelines.errors import UserFault
 
 TAIDI = Settings(Ngrams(1, 2, words=2, leads=(8, 20)), c=2, min_texts=2, folds=3, strangers=False, bayes=1, places=0)
-SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2, strangers=False, bayes=0, places=0)
+SODIC = Settings(Ngrams(1, 3), c=1, min_texts=2, folds=5, strangers=False, bayes=0, places=0)
 LEVELS = ("level_1", "level_2", "level_3", "level_4")
 
 
