@@ -21,6 +21,7 @@ from tests.integration.test_replay import (
     UNKNOWN,
     command,
     headers,
+    job,
     report,
     require_proof,
     run,
@@ -71,6 +72,7 @@ def test_a_replay_that_dies(stack: Stack, streaming: Streaming) -> None:
         let_pass(stack, 11)
         tried = command(stack, "settle", "--dry-run")
         assert (tried["replayed"], tried["released"], states(stack)) == (5, 3, {"replaying": 8})
+        assert "dry_run True, replayed 5, released 3" in job(stack, "settle_quarantine", "settle_claimed")
         settled = command(stack, "settle")
         assert (settled["replayed"], settled["released"], settled["unknown"]) == (5, 3, 0)
         assert states(stack) == {"replayed": 5, "waiting": 3}
