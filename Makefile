@@ -1,7 +1,7 @@
 # make install   the environment, in .venv (uv and every package by hash)
 # make demo      the main job, end to end        make demo ARGS="--seconds 60"
 # make test      lint, types, imports, unit and integration tests
-# make faults    1,000,000 messages with every defect, 10,000 repaired twice, kill -9 at random (about 15 minutes)
+# make faults    1,000,000 messages with every defect, 10,000 repaired twice, kill -9, full disks (about 20 minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

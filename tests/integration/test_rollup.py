@@ -40,7 +40,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-def _insert(client: Client, count: int, day: date = DAY, status: str = "reported", hours: float = 0) -> None:
+def insert(client: Client, count: int, day: date = DAY, status: str = "reported", hours: float = 0) -> None:
     """`count` reports r0, r1, ... spread over Ningbo's grids; the same ids every time."""
     morning = datetime(day.year, day.month, day.day, 8, tzinfo=SHANGHAI)
     places = grids(CITY)
@@ -61,24 +61,25 @@ def _reported(client: Client, day: date = DAY) -> int:
     )
 
 
-def _private_tables(client: Client) -> int:
+def private_tables(client: Client) -> int:
+    """How many private tables of builds there are."""
     query = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'building_')"
     return int(client.query(query).result_rows[0][0])
 
 
 def test_touched_days_are_rebuilt_and_hold(stack: Stack) -> None:
-    _insert(stack.loader, 500)
-    _insert(stack.loader, 200, status="closed", hours=3)
+    insert(stack.loader, 500)
+    insert(stack.loader, 200, status="closed", hours=3)
     result = rebuild_stale(stack.loader, settle=0)
     assert [(day.day, day.reports) for day in result.days] == [(DAY, 500)]
     assert recompute_differences(stack.engineer, DAY) == []
     assert check_rollup(stack.engineer).state == "holds"  # the same question, asked by other code
     assert plan_stale(stack.loader, settle=0).steps == 0
-    assert _private_tables(stack.loader) == 0
+    assert private_tables(stack.loader) == 0
 
 
 def test_eight_builds_at_once_leave_one_day_right(stack: Stack) -> None:
-    _insert(stack.loader, 2_000)
+    insert(stack.loader, 2_000)
     start = threading.Barrier(8)
 
     def build(n: int) -> bool:
@@ -94,12 +95,12 @@ def test_eight_builds_at_once_leave_one_day_right(stack: Stack) -> None:
     assert not all(superseded)
     assert _reported(stack.loader) == 2_000
     assert recompute_differences(stack.engineer, DAY) == []
-    assert _private_tables(stack.loader) == 0
+    assert private_tables(stack.loader) == 0
 
 
 def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -> None:
     """Two runs go on while messages come in; once all is quiet one more run finds what they missed."""
-    _insert(stack.loader, 300)
+    insert(stack.loader, 300)
     quiet = threading.Event()
 
     def keep_building() -> None:
@@ -112,7 +113,7 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
     for builder in builders:
         builder.start()
     for hours in range(1, 6):
-        _insert(stack.loader, 300, status="closed" if hours == 5 else "accepted", hours=hours)
+        insert(stack.loader, 300, status="closed" if hours == 5 else "accepted", hours=hours)
     quiet.set()
     for builder in builders:
         builder.join()
@@ -124,26 +125,26 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
 
 
 def test_a_suspended_build_that_wakes_up_changes_nothing(stack: Stack) -> None:
-    _insert(stack.loader, 10)
+    insert(stack.loader, 10)
     with pytest.raises(Superseded), Swap(stack.loader, "rollup_daily", DAY) as suspended:
         suspended.fill(packaged("rollup.sql"), {"day": DAY})
-        _insert(stack.loader, 25)
+        insert(stack.loader, 25)
         build_day(stack.loader, DAY, "later")
         suspended.commit()
     assert _reported(stack.loader) == 25
 
 
 def test_a_failed_build_leaves_the_day_as_it_was(stack: Stack) -> None:
-    _insert(stack.loader, 10)
+    insert(stack.loader, 10)
     build_day(stack.loader, DAY, "good")
     with pytest.raises(DatabaseError), Swap(stack.loader, "rollup_daily", DAY) as build:
         build.fill("SELECT throwIf(true)", {})
     assert _reported(stack.loader) == 10
-    assert _private_tables(stack.loader) == 0
+    assert private_tables(stack.loader) == 0
 
 
 def test_readers_see_rankings_with_names_and_no_small_counts(stack: Stack) -> None:
-    _insert(stack.loader, 600)
+    insert(stack.loader, 600)
     rebuild_stale(stack.loader, settle=0)
     published, whole = Reader(stack.engineer), Reader(stack.engineer, published=False)
     counties = published.ranking(CITY, "county", "day", day=DAY)
@@ -173,7 +174,7 @@ def gridstream(in_environment: None) -> Callable[..., Any]:
 
 
 def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., Any]) -> None:
-    _insert(stack.loader, 600)
+    insert(stack.loader, 600)
     built = gridstream("rebuild", "--from", DAY.isoformat())
     assert [(day["day"], day["reports"]) for day in built["days"]] == [(DAY.isoformat(), 600)]
     assert built["marts"]["area_ranking"]["partitions"] == 3
@@ -213,8 +214,8 @@ def in_dagster(in_environment: None) -> RunJob:
 
 
 def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> None:
-    _insert(stack.loader, 50)
-    _insert(stack.loader, 20, DAY - timedelta(days=1))
+    insert(stack.loader, 50)
+    insert(stack.loader, 20, DAY - timedelta(days=1))
     built = in_dagster("rebuild_stale")
     assert built.success
     events = [event.materialization for event in built.all_events if event.is_step_materialization]
@@ -228,7 +229,7 @@ def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> No
 
 
 def test_a_wrong_figure_fails_the_check(stack: Stack, in_dagster: RunJob) -> None:
-    _insert(stack.loader, 50)
+    insert(stack.loader, 50)
     range_ = {"from_day": DAY.isoformat(), "to_day": DAY.isoformat()}
     assert in_dagster("rebuild_days", ops={"rebuild_range": {"config": range_}}).success
     stack.loader.command("ALTER TABLE rollup_daily UPDATE handled = 7 WHERE 1 SETTINGS mutations_sync = 1")
