@@ -250,7 +250,10 @@ class StreamJob:
             self._say("waiting", f"{error} (try {attempt.attempt_number}; goes on by itself)")
 
     def _say(self, condition: Condition, reason: str = "", **figures: Any) -> None:
-        write_state(self._config.state_file, condition=condition, reason=reason, pid=os.getpid(), **figures)
+        try:
+            write_state(self._config.state_file, condition=condition, reason=reason, pid=os.getpid(), **figures)
+        except OSError as error:  # a full disk must not end the stream over a word
+            log.warning("cannot say %r (%s): %s", condition, reason, error)
 
 
 def _end(part: StreamingQuery | SparkSession) -> None:

@@ -1,11 +1,15 @@
 """Which of several faults the driver acts upon, and how a defect is told."""
 
 from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from pipelines.errors import Defect, PositionFault, TransientFault
-from pipelines.stream.job import _raise_faults
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.job import StreamJob, _raise_faults
 
 Row = namedtuple("Row", "fault detail")
 
@@ -32,3 +36,10 @@ def test_a_defect_says_what_and_where_in_one_line() -> None:
         told = str(Defect.of(error))
     assert told.startswith("KeyError: 'missing\\nkey' (test_faults.py:")
     assert str(Defect.of(ValueError())) == "ValueError"
+
+
+def test_a_word_that_cannot_be_written_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "run").touch()  # a file where the folder should be: as on a full disk, an OSError
+    config = cast(StreamConfig, SimpleNamespace(state_file=tmp_path / "run" / "stream.json", breaker=None))
+    StreamJob(config)._say("waiting", "disk full")
+    assert "cannot say 'waiting' (disk full)" in caplog.text
