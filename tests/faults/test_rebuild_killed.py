@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -80,6 +81,14 @@ def building(stack: Stack, table: str) -> list[str]:
     return [name for (name,) in stack.loader.query(query, {"prefix": f"building_{table}_"}).result_rows]
 
 
+def await_build(stack: Stack, table: str) -> None:
+    """Returns in the middle of a build, which may take no longer than a tenth of a second."""
+    deadline = time.monotonic() + 90
+    while not building(stack, table):
+        assert time.monotonic() < deadline, f"waited in vain for a build of {table}"
+        time.sleep(0.002)
+
+
 def figures(stack: Stack) -> Figures:
     """Rows and a checksum of every partition that readers see."""
     tables = ("rollup_daily", *(mart.table for mart in MARTS))
@@ -136,7 +145,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_heals(
     before = load_twice(stack, streaming, tmp_path)
     embedded.up(stack.settings, PARTS)
     rebuild(stack)
-    until(lambda: building(stack, table), f"a build of {table}")
+    await_build(stack, table)
     killed = at_work(dagster)
     server = next(part.pid for part in processes(stack.settings) if part.name == PARTS[0]) if with_server else None
     for pid in (pid_of(dagster, killed), server):
@@ -167,23 +176,23 @@ def materialize(stack: Stack) -> "subprocess.Popen[bytes]":
 
 
 def test_two_processes_build_the_same_day(stack: Stack, dagster: dg.DagsterInstance) -> None:
-    insert(stack.loader, 3_000)
+    insert(stack.loader, 60_000)  # so many that a build takes its time
     first = materialize(stack)
-    until(lambda: building(stack, "rollup_daily"), "the first build")
+    await_build(stack, "rollup_daily")
     first.send_signal(signal.SIGSTOP)
     insert(stack.loader, 2_000, hours=1, status="closed")
-    insert(stack.loader, 4_000)
+    insert(stack.loader, 70_000)
     assert materialize(stack).wait(60) == 0
     newest = figures(stack)
     first.send_signal(signal.SIGCONT)
     assert first.wait(60) == 0
     assert figures(stack) == newest
-    assert stack.scalar("SELECT sum(reported) FROM rollup_daily") == 4_000
+    assert stack.scalar("SELECT sum(reported) FROM rollup_daily") == 70_000
     require_figures(stack)
-    insert(stack.loader, 5_000)
+    insert(stack.loader, 80_000)
     both = [materialize(stack), materialize(stack)]
     assert [process.wait(60) for process in both] == [0, 0]
-    assert stack.scalar("SELECT sum(reported) FROM rollup_daily") == 5_000
+    assert stack.scalar("SELECT sum(reported) FROM rollup_daily") == 80_000
     require_figures(stack)
 
 
