@@ -12,8 +12,7 @@ from typer.main import get_group
 class LazyGroup(TyperGroup):
     """A group whose commands come from `modules`: name of the command to the module that registers it.
 
-    `gridstream classify` imports what classifying needs and nothing of Kafka, ClickHouse or Dagster: .9 s of 2.0 s
-    before.
+    `gridstream classify` then imports nothing of Spark, Dagster or scikit-learn: 1.6 s in place of 2.0 s.
     """
 
     modules: ClassVar[dict[str, str]] = {}
@@ -22,11 +21,11 @@ class LazyGroup(TyperGroup):
         return list(self.modules)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        if cmd_name not in self.modules:
-            return None
         if cmd_name not in self.commands:
-            self.commands.update(registered(self.modules[cmd_name]))
-        return self.commands[cmd_name]
+            asked = self.modules.get(cmd_name)  # of a name that is none, all are loaded: Typer suggests what was meant
+            for module in [asked] if asked else dict.fromkeys(self.modules.values()):
+                self.commands.update(registered(module))
+        return self.commands.get(cmd_name)
 
 
 def registered(module: str) -> dict[str, Command]:

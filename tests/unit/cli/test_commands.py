@@ -4,14 +4,21 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
-from infra.cli.app import GROUPS
+from infra.cli.app import GROUPS, build
 from infra.cli.lazy import registered
 
 
 @pytest.mark.parametrize("module", GROUPS)
 def test_a_module_registers_the_commands_that_the_table_names(module: str) -> None:
     assert tuple(registered(f"infra.cli.{module}")) == GROUPS[module]
+
+
+def test_a_mistyped_command_is_answered_with_the_one_meant() -> None:
+    answer = CliRunner().invoke(build(), ["quarantin"])
+    assert answer.exit_code == 2
+    assert "Did you mean 'quarantine'?" in answer.output
 
 
 def test_classifying_imports_neither_spark_nor_dagster() -> None:
