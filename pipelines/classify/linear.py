@@ -120,8 +120,7 @@ def _against_others(
 ) -> tuple[NDArray[np.float64], float]:
     """Coefficients (n-grams,) and bias of one class."""
     scale = ratios(weighed, inside) ** settings.bayes
-    scaled = weighed.copy()
-    scaled.data = scaled.data * scale[scaled.indices]
+    scaled = csr_matrix((weighed.data * scale[weighed.indices], weighed.indices, weighed.indptr), shape=weighed.shape)
     svm = LinearSVC(C=settings.c, tol=_TOLERANCE, random_state=settings.seed).fit(scaled, inside, sample_weight=weights)
     return svm.coef_[0] * scale, float(svm.intercept_[0])
 

@@ -5,10 +5,13 @@ import sys
 import uuid
 from itertools import product
 from pathlib import Path
+from zlib import crc32
 
+import pytest
 import yaml
 
 from pipelines.classify.modelfile import load_model
+from schemas.event_types import event_types
 from tests.integration.conftest import Stack
 from tests.unit.classify.test_retrain import PLACES, WORDS
 
@@ -43,14 +46,21 @@ def run(stack: Stack, folder: Path, **config: float) -> str:
     return done.stdout + done.stderr
 
 
-def test_promoted_when_people_agree(stack: Stack, tmp_path: Path) -> None:
-    correct(stack, [610] * len(SEVERAL))
+@pytest.mark.parametrize("agreed", [True, False])
+def test_promoted_when_people_agree_and_not_when_they_do_not(stack: Stack, tmp_path: Path, agreed: bool) -> None:
+    kinds = [kind.code for kind in event_types()]
+    codes = [610 if agreed else kinds[crc32(text.encode()) % len(kinds)] for text in SEVERAL]
+    correct(stack, codes)
     told = run(stack, tmp_path, corrections=30, gain=0.3)
-    model = load_model(stack.settings.model)
-    assert f"promoted {model.version}" in told
-    assert "not promoted" not in told
-    assert model.facts["corrections"] > 100
-    assert (stack.settings.model.parent / model.version / "card.html").is_file()
+    current = stack.settings.model
+    assert current.is_file() is agreed
+    assert ("promoted 1-" in told, "not promoted" in told) == (agreed, not agreed)
+    if agreed:
+        model = load_model(current)
+        assert (model.facts["corrections"] > 100, (current.parent / model.version / "card.html").is_file()) == (
+            True,
+            True,
+        )
 
 
 def test_without_corrections_nothing_is_trained(stack: Stack, tmp_path: Path) -> None:
