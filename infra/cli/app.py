@@ -46,6 +46,7 @@ def build() -> typer.Typer:
         cls=Gridstream,
         help=_HELP,
         no_args_is_help=True,
+        suggest_commands=False,  # Click does it
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -22,7 +22,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         if cmd_name not in self.commands:
-            asked = self.modules.get(cmd_name)  # of a name that is none, all are loaded: Typer suggests what was meant
+            asked = self.modules.get(cmd_name)  # of a name that is none, all are loaded: Click suggests what was meant
             for module in [asked] if asked else dict.fromkeys(self.modules.values()):
                 self.commands.update(registered(module))
         return self.commands.get(cmd_name)
