@@ -9,10 +9,10 @@ from dagster_project.reporting import day_metadata, log_progress, mart_metadata
 from dagster_project.resources import Services
 from dagster_project.sources import REPORTS
 from infra.settings import settings
+from pipelines.clock import now
 from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, SCORECARD, Mart
 from pipelines.marts.runner import Plan, execute, plan_mart
 from pipelines.sql import packaged
-from pipelines.times import now
 
 MARTS_GROUP = "marts"
 POOL = "rebuild"  # one run at a time, see infra/local/dagster.yaml

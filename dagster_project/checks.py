@@ -8,10 +8,10 @@ import dagster as dg
 from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
 from dagster_project.stream import KEEPS_UP, look
+from pipelines.clock import now
 from pipelines.marts.catalog import MARTS, Mart
 from pipelines.marts.recheck import recheck_days, recheck_mart
 from pipelines.rollup import overdue_days
-from pipelines.times import now
 from pipelines.verify.ledger import check_ledger, read_ledger
 
 PATIENCE = 600  # seconds after which a range begun and not finished is worth a warning

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from pipelines.clickhouse import is_transient
 from pipelines.errors import GridstreamError
+from pipelines.services.clickhouse import is_transient
 
 # A restart of ClickHouse takes seconds; an overloaded one gets minutes.
 RETRIES = dg.RetryPolicy(max_retries=3, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)

@@ -13,9 +13,9 @@ from dagster_project.faults import RETRIES, faults
 from dagster_project.quality import QUALITY
 from dagster_project.reporting import log_progress, materializations
 from dagster_project.resources import Services
+from pipelines.clock import now
 from pipelines.errors import UserFault
 from pipelines.marts.runner import Plan, days_between, execute, plan_days, plan_stale
-from pipelines.times import now
 
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
-from pipelines.times import now
+from pipelines.clock import now
 
 if TYPE_CHECKING:
     from pipelines.classify.drift import Drift

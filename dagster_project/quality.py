@@ -12,12 +12,12 @@ from pydantic import Field
 
 from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
+from pipelines.clock import now
 from pipelines.errors import UserFault
 from pipelines.quality.checkpoint import Checked, check
 from pipelines.quality.docs import build, page_name, site
 from pipelines.quality.history import keep, rebuilt_days
 from pipelines.quality.outcome import GRAVE, Finding
-from pipelines.times import now
 from schemas.expectations import Suite, suites
 
 SHOWN_DAYS = 14  # in Data Docs

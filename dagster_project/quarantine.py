@@ -15,7 +15,7 @@ from dagster_project.resources import Services
 from pipelines import replay as sending
 from pipelines.errors import UserFault
 from pipelines.fix import Assignments, Patch, Repair
-from pipelines.mask import masker, read_patterns
+from pipelines.privacy.mask import masker, read_patterns
 from pipelines.replay import Order, Outcome, Policy
 from pipelines.settle import SAFE_AGE, settle
 from pipelines.waiting import Selection

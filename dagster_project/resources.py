@@ -7,7 +7,7 @@ import dagster as dg
 from clickhouse_connect.driver.client import Client
 
 from infra.settings import Settings, User, settings
-from pipelines.clickhouse import connect
+from pipelines.services.clickhouse import connect
 
 
 class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parameter is the resource itself

@@ -11,9 +11,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from dagster_project.resources import Services
 from infra.settings import Settings
-from pipelines import kafka
 from pipelines.errors import GridstreamError
 from pipelines.observe import Lag, LedgerFigures, lag, ledger_figures
+from pipelines.services import kafka
 from pipelines.stream.state import read_state
 
 KEEPS_UP = "stream_keeps_up"

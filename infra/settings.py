@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationErro
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.secrets import Secrets, embedded_secrets
-from pipelines.clickhouse import ClickHouse
 from pipelines.errors import UserFault
+from pipelines.services.clickhouse import ClickHouse
 
 PREFIX = "GRIDSTREAM_"
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from clickhouse_connect.driver.client import Client
 
 from pipelines.quarantine import sql
-from pipelines.sources.publish import Acknowledged
+from pipelines.services.publish import Acknowledged
 
 _COLUMNS = (
     *("topic_id", "kafka_partition", "kafka_offset", "action", "attempt", "sent_partition", "sent_offset"),

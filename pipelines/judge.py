@@ -10,7 +10,6 @@ Cost (`python -m tests.bench.judging`, 200,000 messages, one core, one run): 7.4
 and place, 0.17 to warn: 11.2 % less throughput than decoding alone, 12.4 % with the outlines of counties.
 """
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.decode import DECODED
-from pipelines.geo import to_wgs84
+from pipelines.places.coordinates import to_wgs84
 from pipelines.quality.columns import Columns, Context
 from pipelines.quality.compile import ids, row_checks
-from pipelines.quality.grids import GridIndex, GridRow
 from pipelines.rejects import Reject, rejects_table
-
-__all__ = ["Context", "GridIndex", "GridRow", "Judged", "judge", "utc_now", "warnings"]
 
 # Columns of `events` that a warning may be about.
 WARNED_ON = (
@@ -99,8 +95,3 @@ def _located(good: pa.Table) -> pa.Table:
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.asarray(pc.fill_null(column, np.nan).to_numpy(), np.float64)
-
-
-def utc_now() -> datetime:
-    """The time of judging."""
-    return datetime.now(UTC)

@@ -24,9 +24,9 @@ from clickhouse_connect.driver.client import Client
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from pipelines import ledger
-from pipelines.clickhouse import is_transient
 from pipelines.errors import TransientFault, first_line
 from pipelines.ledger import Phase, Range, Stream
+from pipelines.services.clickhouse import is_transient
 from pipelines.sql import packaged
 
 T = TypeVar("T")

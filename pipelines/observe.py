@@ -12,8 +12,8 @@ from datetime import date
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 
-from pipelines import kafka
 from pipelines.errors import TransientFault
+from pipelines.services import kafka
 from pipelines.sql import packaged
 
 _POLL_MS = 3000
@@ -69,7 +69,7 @@ def lag(client: Client, bootstrap: str, topic: str) -> Lag:
     """What waits in Kafka.
 
     Raises:
-        TransientFault, UserFault: as `pipelines.kafka` does.
+        TransientFault, UserFault: as `pipelines.services.kafka` does.
     """
     loaded = high_water(client, kafka.topic_id(bootstrap, topic))
     ends, begins = kafka.end_offsets(bootstrap, topic), kafka.beginning_offsets(bootstrap, topic)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from pipelines import kafka
 from pipelines.errors import TransientFault
-from pipelines.sources.publish import Acknowledged
+from pipelines.services import kafka
+from pipelines.services.publish import Acknowledged
 from pipelines.waiting import Waiting
 
 # Names of the headers a replayed message carries: where it stood when it was rejected, and how often it was sent again.

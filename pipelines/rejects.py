@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from pipelines.mask import UUID, Masker, mask, masker
-from pipelines.personal_data import NAME_FIELD, PERSON_NAME
+from pipelines.privacy.mask import UUID, Masker, mask, masker
+from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 
 # As much of a payload as quarantine keeps, in characters: enough to repair any message within the
 # contract's limits; a larger one stays in Kafka, found by its offset.

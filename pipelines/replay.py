@@ -22,10 +22,10 @@ from clickhouse_connect.driver.client import Client
 from pipelines.actions import Journal
 from pipelines.errors import TransientFault
 from pipelines.fix import Repair, difference
-from pipelines.mask import Masker, masker
+from pipelines.privacy.mask import Masker, masker
 from pipelines.provenance import headers
 from pipelines.quarantine import Position
-from pipelines.sources.publish import Publisher
+from pipelines.services.publish import Publisher
 from pipelines.trial import Rules, Tried, present_rules, tried
 from pipelines.waiting import Selection, Waiting, pages
 

@@ -20,11 +20,11 @@ from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines import kafka
 from pipelines.actions import Journal
 from pipelines.provenance import Origin, Scan, scan
 from pipelines.quarantine import Position, sql
-from pipelines.sources.publish import Acknowledged
+from pipelines.services import kafka
+from pipelines.services.publish import Acknowledged
 
 SAFE_AGE = 600  # seconds
 

@@ -8,10 +8,12 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clock import utc_now
 from pipelines.decode import Limits, decode, record_table
 from pipelines.fix import Document, DoesNotApply, Repair
-from pipelines.judge import Context, judge, utc_now
-from pipelines.stream.registry import RegistryReader
+from pipelines.judge import judge
+from pipelines.places.registry import RegistryReader
+from pipelines.quality.columns import Context
 from pipelines.waiting import Waiting
 from schemas.event_types import known_codes
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clock import aware
 from pipelines.errors import UserFault
 from pipelines.quarantine import Position, sql
-from pipelines.times import aware
 from schemas.contract.v1 import FIELDS
 from schemas.reasons import reasons
 

@@ -22,10 +22,11 @@ from infra.local.environment import environment
 from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, User, settings
-from pipelines import kafka, migrate, observe
-from pipelines.clickhouse import connect
+from pipelines import migrate, observe
 from pipelines.errors import TransientFault
-from pipelines.sources.publish import Publisher
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect
+from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.live import Live
 from pipelines.sources.simulator.manifest import Sent

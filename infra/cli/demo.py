@@ -23,9 +23,9 @@ from infra.local.simulator import set_arguments
 from infra.local.states import processes
 from infra.settings import Settings, settings
 from pipelines import observe
-from pipelines.clickhouse import connect
 from pipelines.marts.runner import execute, plan_stale
-from pipelines.sources.publish import Publisher
+from pipelines.services.clickhouse import connect
+from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import Disorder, midnight_ms, now_ms

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from infra.settings import Settings
-from pipelines import kafka, observe
-from pipelines.clickhouse import connect
+from pipelines import observe
 from pipelines.errors import GridstreamError
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect
 from pipelines.stream.held import HOW_TO_RESUME
 from pipelines.stream.state import StreamState, read_state
 

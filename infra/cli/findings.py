@@ -12,10 +12,11 @@ from infra.cli.output import Column, percent, table
 from infra.cli.stack import addresses
 from infra.cli.verify import conclusion
 from infra.settings import Settings
-from pipelines import kafka, observe, quarantine
-from pipelines.clickhouse import connect
+from pipelines import observe, quarantine
 from pipelines.marts.catalog import Kind
 from pipelines.marts.read import RankedArea, Reader, RisingType
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect
 from pipelines.verify import VerifyReport
 from schemas.reasons import reasons
 

@@ -10,9 +10,9 @@ from infra.cli.figures import stream_view
 from infra.cli.output import Column, console, errors, number, percent, seconds, table
 from infra.cli.status import stream_table
 from infra.settings import Settings
-from pipelines.clickhouse import connect
 from pipelines.errors import GridstreamError
 from pipelines.marts.read import Reader
+from pipelines.services.clickhouse import connect
 
 _EVERY = 2.0  # seconds between two looks
 _LINE_EVERY = 15.0  # the same, where there is no terminal to redraw

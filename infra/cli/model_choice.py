@@ -12,8 +12,8 @@ from rich.text import Text
 from infra.cli.output import AsJson, Column, emit, percent, progress, table
 from infra.settings import settings
 from pipelines.classify.modelfile import current_model, load_model
-from pipelines.clickhouse import connect
 from pipelines.errors import GridstreamError
+from pipelines.services.clickhouse import connect
 
 if TYPE_CHECKING:
     from pipelines.classify.compare import Comparison, Side

@@ -10,8 +10,8 @@ from infra.cli.output import EXIT_FAILS, AsJson, Column, emit, number, percent, 
 from infra.settings import settings
 from pipelines.classify.drift import ALARM, LEAST, WARN, Drift, State, Window, measure_drift
 from pipelines.classify.modelfile import current_model
-from pipelines.clickhouse import connect
-from pipelines.times import now
+from pipelines.clock import now
+from pipelines.services.clickhouse import connect
 from schemas.event_types import event_type
 
 _TOLD = {

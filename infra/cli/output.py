@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.clock import SHANGHAI
 from pipelines.errors import GridstreamError, PositionFault
-from pipelines.times import SHANGHAI
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
 _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")

@@ -13,12 +13,12 @@ from rich.text import Text
 from infra.cli.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, emit, number, progress, seconds, table
 from infra.cli.telling import telling
 from infra.settings import settings
-from pipelines.clickhouse import connect
+from pipelines.clock import now
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build, site
 from pipelines.quality.history import Kept, keep, latest
 from pipelines.quality.outcome import Finding
-from pipelines.times import now
+from pipelines.services.clickhouse import connect
 
 EXIT_UNKNOWN = 3  # a rule could not be computed, and none that was is gravely broken
 OUTCOMES = {

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from infra.settings import settings
-from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
 from pipelines.marts.read import Reader
+from pipelines.services.clickhouse import connect
 from schemas.registry import cities
 
 Who = Literal["analyst", "board", "engineer"]

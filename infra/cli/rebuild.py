@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 
 from infra.cli.output import AsJson, Column, emit, number, progress, seconds, table
 from infra.settings import settings
-from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
 from pipelines.marts.runner import BuildResult, Plan, days_between, execute, plan_days, plan_stale
+from pipelines.services.clickhouse import connect
 
 
 def rebuild(

@@ -12,9 +12,9 @@ from rich.text import Text
 from infra.cli.output import EXIT_FAILS, AsJson, emit, number
 from infra.settings import settings
 from pipelines import review
-from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
-from pipelines.sources.publish import Publisher
+from pipelines.services.clickhouse import connect
+from pipelines.services.publish import Publisher
 
 _HELP = """复核队列：导出待定类型的上报，填好后导回。
 

@@ -21,7 +21,7 @@ from infra.cli.output import AsJson, Column, emit, progress, seconds, table
 from infra.cli.waiting import WaitSeconds, wait_until_loaded
 from infra.settings import Settings, settings
 from pipelines.errors import UserFault
-from pipelines.sources.publish import Publisher
+from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.live import Live
 from pipelines.sources.simulator.manifest import ManifestWriter, Sent

@@ -14,8 +14,8 @@ from rich.console import Group, RenderableType
 
 from infra.cli.output import AsJson, Column, emit, moment, number, table
 from infra.settings import settings
-from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
+from pipelines.services.clickhouse import connect
 
 Reader = Literal["analyst", "engineer", "board"]
 _SHOWN = 1_000  # rows a table shows; --json and --csv give all

@@ -12,10 +12,10 @@ from infra.cli.output import fail
 from infra.local.jars import SPARK_KAFKA, jars
 from infra.local.java import find_java
 from infra.settings import Settings, settings
-from pipelines import kafka
-from pipelines.clickhouse import connect
 from pipelines.errors import PositionFault, UserFault
-from pipelines.mask import read_patterns
+from pipelines.privacy.mask import read_patterns
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect
 from pipelines.stream import gaps
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig

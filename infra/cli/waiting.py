@@ -7,7 +7,7 @@ import typer
 
 from infra.settings import Settings
 from pipelines import observe
-from pipelines.clickhouse import connect
+from pipelines.services.clickhouse import connect
 
 WaitSeconds = Annotated[
     float | None,

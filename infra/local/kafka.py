@@ -10,7 +10,7 @@ from infra.local.jars import KAFKA, Progress, jars
 from infra.local.java import Java
 from infra.settings import Settings
 from pipelines.errors import TransientFault, UserFault
-from pipelines.kafka import TopicSpec, admin, ensure_topic
+from pipelines.services.kafka import TopicSpec, admin, ensure_topic
 
 _CLUSTER_ID = "Z3JpZHN0cmVhbS1ub2RlMQ"  # 16 bytes in base64; any value will do for a cluster of one
 _LOG4J = Path(__file__).parent / "log4j2-kafka.xml"
@@ -116,7 +116,7 @@ def answers(settings: Settings) -> bool:
 
 
 def make_topic(settings: Settings) -> bool:
-    """Make the topic of the reports if it is missing; raises as `pipelines.kafka.ensure_topic` does."""
+    """Make the topic of the reports if it is missing; raises as `pipelines.services.kafka.ensure_topic` does."""
     spec = TopicSpec(
         settings.topic,
         settings.partitions,

@@ -7,10 +7,10 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clock import SHANGHAI, now
 from pipelines.marts.catalog import Mart, Period
 from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
-from pipelines.times import SHANGHAI, now
 
 # Builds, ever, of the days that go into a partition: of the rollup, or of the mart it reads.
 _BUILDS_BETWEEN = """

@@ -10,10 +10,10 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.clickhouse import ClickHouse
+from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.quality.outcome import Finding, finding, without_values
-from pipelines.times import SHANGHAI
+from pipelines.services.clickhouse import ClickHouse
 from schemas.expectations import Expectation, Suite, suites
 
 _SQL = "unexpected_rows_query"

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.quality.grids import GridIndex, Mask
+from pipelines.places.grids import GridIndex, Mask
 
 _DAY_MS = 24 * 3600 * 1000
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from clickhouse_connect.cc_sqlalchemy import dialect
 
-from pipelines.clickhouse import ClickHouse
 from pipelines.quality.imported import ExpectationConfiguration
 from pipelines.quality.imported import great_expectations as gx
+from pipelines.services.clickhouse import ClickHouse
 from schemas.expectations import Expectation, Suite
 
 # GX looks for the dialect's class under the dialect, as SQLAlchemy's own packages have it; without it, no regex.

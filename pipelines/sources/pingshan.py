@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
-from pipelines.times import SHANGHAI
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import EventType, event_type
 from schemas.registry import grids_by_source

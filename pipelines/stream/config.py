@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.clickhouse import ClickHouse
 from pipelines.decode import Limits
+from pipelines.services.clickhouse import ClickHouse
 from pipelines.stream.breaker import Breaker
 
 

@@ -28,12 +28,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from pipelines import kafka, ledger
+from pipelines import ledger
 from pipelines.classify import current_model
-from pipelines.clickhouse import connect, is_transient
+from pipelines.clock import utc_now
 from pipelines.errors import Defect, GridstreamError, PositionFault, TransientFault, first_line
-from pipelines.judge import utc_now
 from pipelines.ledger import Progress, Stream
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect, is_transient
 from pipelines.stream import gaps
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import HOW_TO_RESUME, BreakerOpen, Held, order_path, read_order

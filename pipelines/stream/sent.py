@@ -3,8 +3,8 @@
 from clickhouse_connect.driver.client import Client
 from pyspark import Broadcast, SparkContext
 
-from pipelines.judge import GridIndex
-from pipelines.stream.registry import RegistryReader
+from pipelines.places.grids import GridIndex
+from pipelines.places.registry import RegistryReader
 
 
 class SentRegistry:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.clickhouse import ClickHouse, connect
+from pipelines.services.clickhouse import ClickHouse, connect
 from pipelines.verify.completeness import Reading, check_completeness, walk
 from pipelines.verify.kafka_log import TopicLog
 from pipelines.verify.ledger import Ranges, check_ledger, newest, read_ledger

@@ -16,9 +16,11 @@ import pyarrow as pa
 
 from pipelines.classify import load_model
 from pipelines.decode import Limits, decode, record_table
-from pipelines.judge import Context, GridIndex, GridRow, judge, warnings
+from pipelines.judge import judge, warnings
 from pipelines.ledger import Stream
-from pipelines.outline import metres_outside
+from pipelines.places.grids import GridIndex, GridRow
+from pipelines.places.outlines import metres_outside
+from pipelines.quality.columns import Context
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import midnight_ms

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.mask import mask
+from pipelines.privacy.mask import mask
 from pipelines.sources.simulator import personal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,8 +21,8 @@ from infra.local.simulator import gridstream
 from infra.local.states import processes
 from infra.settings import Settings
 from pipelines import observe
-from pipelines.clickhouse import connect
 from pipelines.errors import GridstreamError
+from pipelines.services.clickhouse import connect
 from pipelines.sources.simulator.manifest import read_manifest
 from pipelines.verify import verify
 from tests.integration.conftest import own_settings

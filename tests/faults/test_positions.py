@@ -2,9 +2,9 @@
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from pipelines import kafka
 from pipelines.errors import GridstreamError
-from pipelines.kafka import TopicSpec, ensure_topic
+from pipelines.services import kafka
+from pipelines.services.kafka import TopicSpec, ensure_topic
 from pipelines.verify import verify
 from tests.integration.conftest import Stack
 from tests.integration.test_breaker import held, resume, send

@@ -22,12 +22,12 @@ from dagster_project.jobs import UNFINISHED, rebuild_stale
 from infra.local import dagster as local
 from infra.local import stack as embedded
 from infra.local.states import processes
-from pipelines.clickhouse import connect
+from pipelines.clock import now
 from pipelines.marts import runner
 from pipelines.marts.build import mart_differences
 from pipelines.marts.catalog import MARTS
 from pipelines.rollup import recompute_differences
-from pipelines.times import now
+from pipelines.services.clickhouse import connect
 from pipelines.verify.rollup import check_rollup
 from tests.integration.conftest import Stack
 from tests.integration.test_rollup import DAY, insert, private_tables

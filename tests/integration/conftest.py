@@ -20,8 +20,8 @@ from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, settings
 from pipelines import migrate, observe
-from pipelines.clickhouse import connect
-from pipelines.kafka import TopicSpec, ensure_topic
+from pipelines.services.clickhouse import connect
+from pipelines.services.kafka import TopicSpec, ensure_topic
 from pipelines.stream.state import StreamState, read_state
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from kafka import KafkaConsumer
 
 from infra.local.simulator import gridstream
-from pipelines.sources.publish import Publisher
+from pipelines.services.publish import Publisher
 from pipelines.verify import verify
 from tests.integration.conftest import Stack
 

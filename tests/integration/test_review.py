@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.local.simulator import gridstream
 from pipelines.classify.modelfile import SHIPPED, load_model, save_model, versioned
-from pipelines.sources.publish import Publisher
+from pipelines.services.publish import Publisher
 from tests.integration.conftest import Stack
 
 Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]

@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 
 from dagster_project.definitions import defs
 from infra.cli import marts
-from pipelines.clickhouse import connect
+from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
 from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
 from pipelines.rollup import build_day, recompute_differences
+from pipelines.services.clickhouse import connect
 from pipelines.sql import packaged
 from pipelines.swap import Superseded, Swap
-from pipelines.times import SHANGHAI
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
 from tests.integration.conftest import Stack

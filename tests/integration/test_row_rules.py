@@ -11,15 +11,16 @@ import pyarrow as pa
 import pytest
 
 from pipelines.classify import load_model
+from pipelines.clock import utc_now
 from pipelines.decode import Limits
-from pipelines.judge import WARNED_ON, Context, utc_now
+from pipelines.judge import WARNED_ON
 from pipelines.ledger import Stream
 from pipelines.load import Loader, Rows
-from pipelines.quality.columns import DERIVED, Columns
+from pipelines.places.registry import RegistryReader
+from pipelines.quality.columns import DERIVED, Columns, Context
 from pipelines.quality.compile import row_checks
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
-from pipelines.stream.registry import RegistryReader
 from schemas.expectations import suites
 from tests.integration.conftest import Stack
 from tests.unit.messages import message, records

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from kafka import KafkaAdminClient, TopicPartition
 
 from pipelines.actions import Journal
-from pipelines.kafka import end_offsets, topic_id
 from pipelines.provenance import headers as provenance
-from pipelines.sources.publish import Publisher
+from pipelines.services.kafka import end_offsets, topic_id
+from pipelines.services.publish import Publisher
 from pipelines.waiting import Selection, Waiting, pages
 from tests.integration.conftest import Stack
 from tests.integration.test_replay import (

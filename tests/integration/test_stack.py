@@ -17,9 +17,9 @@ from infra.local.sockets import socket_path
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings
 from pipelines import migrate
-from pipelines.clickhouse import connect
 from pipelines.errors import UserFault
-from pipelines.kafka import end_offsets, topic_id
+from pipelines.services.clickhouse import connect
+from pipelines.services.kafka import end_offsets, topic_id
 from tests.integration.conftest import own_settings
 
 SERVICES = ("kafka", "clickhouse")

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pytest
 
 from pipelines.decode import decode
-from pipelines.geo import gcj02_shift, to_wgs84
-from pipelines.judge import REFUSALS, Context, GridIndex, GridRow, judge
+from pipelines.judge import REFUSALS, judge
+from pipelines.places.coordinates import gcj02_shift, to_wgs84
+from pipelines.places.grids import GridIndex, GridRow
+from pipelines.quality.columns import Context
 from schemas.reasons import reasons
 from tests.unit.messages import message, records
 

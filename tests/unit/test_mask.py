@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import UserFault
-from pipelines.mask import mask, mask_column, mask_column_counted, mask_document, masker, read_patterns, reporter_hasher
+from pipelines.privacy.mask import (
+    mask,
+    mask_column,
+    mask_column_counted,
+    mask_document,
+    masker,
+    read_patterns,
+    reporter_hasher,
+)
 from pipelines.rejects import quarantine_row
 
 HASH = reporter_hasher(b"k" * 16)

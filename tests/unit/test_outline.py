@@ -8,8 +8,8 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from pipelines.geo import to_wgs84
-from pipelines.outline import TOLERANCE_M, metres_of_a_degree, metres_outside, outlines
+from pipelines.places.coordinates import to_wgs84
+from pipelines.places.outlines import TOLERANCE_M, metres_of_a_degree, metres_outside, outlines
 from schemas import registry
 
 HAISHU, BEILUN, CIXI = "330203", "330206", "330282"

@@ -9,10 +9,11 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.actions import Journal
 from pipelines.fix import Assignments, Patch
-from pipelines.judge import Context, GridIndex, GridRow
+from pipelines.places.grids import GridIndex, GridRow
 from pipelines.provenance import headers
+from pipelines.quality.columns import Context
 from pipelines.replay import Order, Policy, discard, replay
-from pipelines.sources.publish import Acknowledged
+from pipelines.services.publish import Acknowledged
 from pipelines.trial import Rules, tried
 from pipelines.waiting import Selection, Waiting, pages
 from tests.unit.messages import encoded, message, records

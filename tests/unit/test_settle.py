@@ -11,8 +11,8 @@ from clickhouse_connect.driver.client import Client
 from pipelines.actions import Journal
 from pipelines.provenance import Origin, Scan, headers, origin
 from pipelines.replay import HANDOVER, discard
+from pipelines.services.publish import Acknowledged, PublisherOptions
 from pipelines.settle import SAFE_AGE, Stuck, decide, record, starting, stuck
-from pipelines.sources.publish import Acknowledged, PublisherOptions
 from pipelines.waiting import Selection, Waiting, pages
 
 AT = 1_000_000  # ms: the claim of `left`

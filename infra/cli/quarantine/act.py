@@ -13,7 +13,7 @@ from infra.settings import settings
 from pipelines import replay as sending
 from pipelines.errors import UserFault
 from pipelines.fix import Assignments, Patch, Repair
-from pipelines.mask import masker, read_patterns
+from pipelines.privacy.mask import masker, read_patterns
 from pipelines.replay import Order, Outcome, Policy, Sample, Skipped
 from pipelines.waiting import Selection
 

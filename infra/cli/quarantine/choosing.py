@@ -11,7 +11,7 @@ import typer
 from clickhouse_connect.driver.client import Client
 
 from infra.settings import settings
-from pipelines.clickhouse import connect
+from pipelines.services.clickhouse import connect
 from pipelines.waiting import Selection
 
 P = ParamSpec("P")

@@ -7,8 +7,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from pipelines.geo import gcj02_shift
-from pipelines.outline import outlines
+from pipelines.places.coordinates import gcj02_shift
+from pipelines.places.outlines import outlines
 from pipelines.sources.simulator.model import Area, CityModel
 
 _MARGIN_M = 1_000.0  # from the county's border, so that nobody can be in doubt about the side

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pipelines.sources.publish import Publisher
+from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.manifest import ManifestWriter, Sent
 
 BLOCK = 10_000  # messages between two flushes

@@ -11,8 +11,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.cli import output
+from pipelines.clock import SHANGHAI
 from pipelines.errors import PositionFault, TransientFault, UserFault
-from pipelines.times import SHANGHAI
 
 
 @dataclass

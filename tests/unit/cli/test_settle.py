@@ -13,8 +13,8 @@ from infra.cli.quarantine.naming import UNKNOWN
 from infra.cli.quarantine.read import _stats
 from infra.cli.quarantine.settle import _document, _told
 from pipelines.quarantine import Group
+from pipelines.services.publish import Acknowledged
 from pipelines.settle import Settled, Stuck, Unknown
-from pipelines.sources.publish import Acknowledged
 
 
 def left(offset: int) -> Stuck:

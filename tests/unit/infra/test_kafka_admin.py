@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.errors import TransientFault, UserFault
-from pipelines.kafka import TopicSpec, admin, topic_id
+from pipelines.services.kafka import TopicSpec, admin, topic_id
 
 
 def test_a_broker_that_does_not_answer_is_a_passing_fault() -> None:

@@ -7,11 +7,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from marts_facts import CITY, insert, message
 
+from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import DAILY_SERIES, period_of
 from pipelines.rollup import build_day
 from pipelines.sql import packaged
-from pipelines.times import now
 
 DAY = date(2026, 3, 4)
 PERIOD = period_of("day", DAY)

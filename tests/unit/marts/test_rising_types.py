@@ -9,10 +9,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from marts_facts import CITY, insert, message
 
+from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import RISING_TYPES, period_of
 from pipelines.sql import packaged
-from pipelines.times import now
 
 DAY = date(2026, 3, 31)
 COUNTY = f"{CITY[:4]}01"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.places.grids import GridIndex, GridRow
 from pipelines.quality.columns import Columns, Context
-from pipelines.quality.grids import GridIndex, GridRow
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 _MS, _DAY = timedelta(milliseconds=1), timedelta(days=1)

@@ -9,7 +9,8 @@ _PREPARED = """
 from datetime import UTC, date, datetime
 from pipelines.classify import load_model
 from pipelines.decode import Limits
-from pipelines.judge import Context, GridIndex, GridRow
+from pipelines.quality.columns import Context
+from pipelines.places.grids import GridIndex, GridRow
 from pipelines.ledger import Stream
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare

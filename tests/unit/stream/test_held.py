@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.clickhouse import ClickHouse
 from pipelines.errors import UserFault
 from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Rows
+from pipelines.services.clickhouse import ClickHouse
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.held import BreakerOpen, Held, give_order, read_order

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from pipelines import personal_data as personal
 from pipelines.errors import UserFault
-from pipelines.personal_data import Pattern
+from pipelines.privacy import patterns as personal
+from pipelines.privacy.patterns import Pattern
 from schemas.contract import v1
 
 Hasher = Callable[[str | None], str]
@@ -47,7 +47,7 @@ _NAME_FIELD = r'(?i)"[^"]*(?:name|contact|caller|person|owner|reporter)[^"]*"\s*
 
 @dataclass(frozen=True)
 class Masker:
-    """Masks by the patterns of `pipelines.personal_data` and by `extras`: (name, regular expression) of one's own."""
+    """Masks by the patterns of `pipelines.privacy.patterns` and by `extras`: pairs of (name, regular expression)."""
 
     extras: tuple[tuple[str, str], ...] = ()
 

@@ -3,7 +3,7 @@
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
-from pipelines.judge import GridIndex, GridRow
+from pipelines.places.grids import GridIndex, GridRow
 
 _VERSION = "SELECT toString(max(loaded_at)), count() FROM grids"
 _GRIDS = """

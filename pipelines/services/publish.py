@@ -15,7 +15,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.partitioner.default import murmur2
 
 from pipelines.errors import TransientFault, UserFault
-from pipelines.kafka import partitions
+from pipelines.services.kafka import partitions
 
 
 class Acknowledged(NamedTuple):

@@ -1,0 +1,21 @@
+"""The one clock: the time in UTC, and the time in the city's zone."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def utc_now() -> datetime:
+    """The current time in UTC, with microseconds."""
+    return datetime.now(UTC)
+
+
+def now() -> datetime:
+    """The current second in Asia/Shanghai: the default reference time for what is overdue."""
+    return datetime.now(SHANGHAI).replace(microsecond=0)
+
+
+def aware(moment: datetime) -> datetime:
+    """Naive datetimes are taken as Asia/Shanghai."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)

@@ -1,0 +1,1 @@
+"""Where a report is: coordinate systems, county outlines, the registry of grids."""

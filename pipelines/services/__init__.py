@@ -1,0 +1,1 @@
+"""Clients of Kafka and ClickHouse. They know nothing of reports."""
