@@ -12,19 +12,19 @@ from pydantic import Field
 
 from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
-from pipelines import replay as sending
 from pipelines.errors import UserFault
-from pipelines.fix import Assignments, Patch, Repair
 from pipelines.privacy.mask import masker, read_patterns
-from pipelines.replay import Order, Outcome, Policy
-from pipelines.settle import SAFE_AGE, settle
-from pipelines.waiting import Selection
+from pipelines.quarantine import replay as sending
+from pipelines.quarantine.repair import Assignments, Patch, Repair
+from pipelines.quarantine.replay import Order, Outcome, Policy
+from pipelines.quarantine.selection import Selection
+from pipelines.quarantine.settle import SAFE_AGE, settle
 
 _SAMPLES = 5
 
 
 class OnError(Enum):
-    """What becomes of a message that cannot be sent or would be rejected again; see `pipelines.replay.Policy`."""
+    """What becomes of a message that cannot be sent or would be rejected again; see `pipelines.quarantine.replay.Policy`."""
 
     skip = "skip"
     stop_on_error = "stop-on-error"

@@ -12,9 +12,10 @@ from infra.cli.output import Column, percent, table
 from infra.cli.stack import addresses
 from infra.cli.verify import conclusion
 from infra.settings import Settings
-from pipelines import observe, quarantine
+from pipelines import observe
 from pipelines.marts.catalog import Kind
 from pipelines.marts.read import RankedArea, Reader, RisingType
+from pipelines.quarantine import read as rejected
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect
 from pipelines.verify import VerifyReport
@@ -30,7 +31,7 @@ class Findings:
     rising: list[RisingType]
     quality: dict[str, int]
     ledger: observe.LedgerFigures | None
-    refused: list[quarantine.Group]
+    refused: list[rejected.Group]
     proof: VerifyReport
 
     def document(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def find(now: Settings, city: str, proof: VerifyReport) -> Findings:
             rising=rising,
             quality=observe.quality(client, city),
             ledger=observe.ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic)),
-            refused=quarantine.stats(client, now.topic),
+            refused=rejected.stats(client, now.topic),
             proof=proof,
         )
 

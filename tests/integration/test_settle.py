@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from pipelines.actions import Journal
-from pipelines.provenance import headers as provenance
+from pipelines.quarantine.headers import headers as provenance
+from pipelines.quarantine.journal import Journal
+from pipelines.quarantine.selection import Selection, Waiting, pages
 from pipelines.services.kafka import end_offsets, topic_id
 from pipelines.services.publish import Publisher
-from pipelines.waiting import Selection, Waiting, pages
 from tests.integration.conftest import Stack
 from tests.integration.test_replay import (
     _NEW_GRID,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipelines.errors import UserFault
-from pipelines.fix import Assignments, DoesNotApply, Patch, difference
-from pipelines.waiting import Waiting
+from pipelines.quarantine.repair import Assignments, DoesNotApply, Patch, difference
+from pipelines.quarantine.selection import Waiting
 
 BEFORE = {"severity": 9, "location": {"lon": 1}, "due_at": None}
 

@@ -7,15 +7,15 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.actions import Journal
-from pipelines.fix import Assignments, Patch
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.provenance import headers
 from pipelines.quality.columns import Context
-from pipelines.replay import Order, Policy, discard, replay
+from pipelines.quarantine.headers import headers
+from pipelines.quarantine.journal import Journal
+from pipelines.quarantine.rejudge import Rules, tried
+from pipelines.quarantine.repair import Assignments, Patch
+from pipelines.quarantine.replay import Order, Policy, discard, replay
+from pipelines.quarantine.selection import Selection, Waiting, pages
 from pipelines.services.publish import Acknowledged
-from pipelines.trial import Rules, tried
-from pipelines.waiting import Selection, Waiting, pages
 from tests.unit.messages import encoded, message, records
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2020, 1, 1), None)

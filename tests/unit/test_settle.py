@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.actions import Journal
-from pipelines.provenance import Origin, Scan, headers, origin
-from pipelines.replay import HANDOVER, discard
+from pipelines.quarantine.headers import Origin, headers, origin
+from pipelines.quarantine.journal import Journal
+from pipelines.quarantine.replay import HANDOVER, discard
+from pipelines.quarantine.scan import Scan
+from pipelines.quarantine.selection import Selection, Waiting, pages
+from pipelines.quarantine.settle import SAFE_AGE, Stuck, decide, record, starting, stuck
 from pipelines.services.publish import Acknowledged, PublisherOptions
-from pipelines.settle import SAFE_AGE, Stuck, decide, record, starting, stuck
-from pipelines.waiting import Selection, Waiting, pages
 
 AT = 1_000_000  # ms: the claim of `left`
 _COLUMNS = ("topic", "topic_id", "kafka_partition", "kafka_offset", "kafka_time", "stage", "reason", "reasons")

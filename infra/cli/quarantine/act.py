@@ -10,12 +10,12 @@ from infra.cli.output import EXIT_FAILS, AsJson, emit, number
 from infra.cli.quarantine.choosing import choosing, engineer
 from infra.cli.quarantine.naming import WHY, titled
 from infra.settings import settings
-from pipelines import replay as sending
 from pipelines.errors import UserFault
-from pipelines.fix import Assignments, Patch, Repair
 from pipelines.privacy.mask import masker, read_patterns
-from pipelines.replay import Order, Outcome, Policy, Sample, Skipped
-from pipelines.waiting import Selection
+from pipelines.quarantine import replay as sending
+from pipelines.quarantine.repair import Assignments, Patch, Repair
+from pipelines.quarantine.replay import Order, Outcome, Policy, Sample, Skipped
+from pipelines.quarantine.selection import Selection
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只看会做什么 only say what would be done")]
 OnError = Annotated[

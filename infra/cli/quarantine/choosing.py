@@ -11,8 +11,8 @@ import typer
 from clickhouse_connect.driver.client import Client
 
 from infra.settings import settings
+from pipelines.quarantine.selection import Selection
 from pipelines.services.clickhouse import connect
-from pipelines.waiting import Selection
 
 P = ParamSpec("P")
 

@@ -13,9 +13,9 @@ from infra.cli.output import AsJson, Column, emit, moment, number, table
 from infra.cli.quarantine.choosing import From, Rule, engineer
 from infra.cli.quarantine.naming import STAGES, STATES, names, titled
 from infra.settings import settings
-from pipelines import quarantine
-from pipelines.quarantine import Quarantined
-from pipelines.waiting import require_reason
+from pipelines.quarantine import read
+from pipelines.quarantine.read import Quarantined
+from pipelines.quarantine.selection import require_reason
 
 _STATES = ("waiting", "replayed", "fixed", "discarded")
 _UNSETTLED = "重放未确认 replaying: {} 条 messages → gridstream quarantine settle"
@@ -24,8 +24,8 @@ _UNSETTLED = "重放未确认 replaying: {} 条 messages → gridstream quaranti
 def stats(as_json: AsJson = False) -> None:
     """按原因、来源与规则统计。How many were rejected, by reason, source and rule."""
     with engineer() as client:
-        groups = quarantine.stats(client, settings().topic)
-        rules = quarantine.stats(client, settings().topic, by_rule=True)
+        groups = read.stats(client, settings().topic)
+        rules = read.stats(client, settings().topic, by_rule=True)
     document = {
         "topic": settings().topic,
         "total": sum(group.rows for group in groups),
@@ -37,7 +37,7 @@ def stats(as_json: AsJson = False) -> None:
     emit(document, as_json, lambda: _stats(groups, rules))
 
 
-def _group(group: quarantine.Group) -> dict[str, Any]:
+def _group(group: read.Group) -> dict[str, Any]:
     return {name: value for name, value in group._asdict().items() if name != "rule"} | names(group.reason)
 
 
@@ -48,7 +48,7 @@ def _counted(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(counted.most_common())
 
 
-def _stats(groups: list[quarantine.Group], rules: list[quarantine.Group]) -> RenderableType:
+def _stats(groups: list[read.Group], rules: list[read.Group]) -> RenderableType:
     if not groups:
         return "隔离区为空 nothing is quarantined"
     total = sum(group.rows for group in groups)
@@ -67,7 +67,7 @@ def _unsettled(rows: int) -> list[str]:
 
 
 def _breakdown(
-    title: str, what: str, groups: list[quarantine.Group], key: Callable[[quarantine.Group], str], total: int
+    title: str, what: str, groups: list[read.Group], key: Callable[[read.Group], str], total: int
 ) -> RenderableType:
     columns = (
         Column("阶段", "stage"),
@@ -78,14 +78,14 @@ def _breakdown(
         Column("来源", "sources"),
         Column("最近一条", "latest"),
     )
-    members: dict[tuple[str, str], list[quarantine.Group]] = {}
+    members: dict[tuple[str, str], list[read.Group]] = {}
     for group in groups:
         members.setdefault((group.stage, key(group)), []).append(group)
     rows = sorted((_row(*name, found, total) for name, found in members.items()), key=lambda row: -row[2])
     return table(title, columns, rows)
 
 
-def _row(stage: str, name: str, groups: list[quarantine.Group], total: int) -> tuple[Any, ...]:
+def _row(stage: str, name: str, groups: list[read.Group], total: int) -> tuple[Any, ...]:
     rows = sum(group.rows for group in groups)
     by_source = _counted((group.source or "不详 unknown", group.rows) for group in groups)
     sources = ", ".join(f"{source} {count}" for source, count in by_source.items())
@@ -104,7 +104,7 @@ def list_(
     """最近被拒的消息。The messages rejected last, newest first."""
     require_reason(reason)
     with engineer() as client:
-        found = quarantine.listed(client, settings().topic, reason, source, rule, limit)
+        found = read.listed(client, settings().topic, reason, source, rule, limit)
     emit([_document(message) for message in found], as_json, lambda: _list(found))
 
 
@@ -132,9 +132,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """一条被拒消息的全部（已脱敏）。One rejected message whole, masked."""
-    at = quarantine.parse_position(position)
+    at = read.parse_position(position)
     with engineer() as client:
-        message = quarantine.show(client, settings().topic, at)
+        message = read.show(client, settings().topic, at)
     emit(_document(message), as_json, lambda: _show(message))
 
 

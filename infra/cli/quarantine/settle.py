@@ -12,8 +12,8 @@ from infra.cli.quarantine.act import DryRun
 from infra.cli.quarantine.choosing import engineer
 from infra.cli.quarantine.naming import UNKNOWN
 from infra.settings import settings
-from pipelines import settle as settling
-from pipelines.settle import SAFE_AGE, Settled
+from pipelines.quarantine import settle as settling
+from pipelines.quarantine.settle import SAFE_AGE, Settled
 
 _SHOWN = 5
 _LISTED = 100  # examples in a document

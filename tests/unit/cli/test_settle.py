@@ -12,9 +12,9 @@ from infra.cli.app import build
 from infra.cli.quarantine.naming import UNKNOWN
 from infra.cli.quarantine.read import _stats
 from infra.cli.quarantine.settle import _document, _told
-from pipelines.quarantine import Group
+from pipelines.quarantine.read import Group
+from pipelines.quarantine.settle import Settled, Stuck, Unknown
 from pipelines.services.publish import Acknowledged
-from pipelines.settle import Settled, Stuck, Unknown
 
 
 def left(offset: int) -> Stuck:

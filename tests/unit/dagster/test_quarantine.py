@@ -8,7 +8,7 @@ import pytest
 from dagster_project.definitions import defs
 from dagster_project.quarantine import Chosen, Fixing, OnError, Replaying, Settling
 from pipelines.errors import UserFault
-from pipelines.replay import Policy
+from pipelines.quarantine.replay import Policy
 
 
 def test_nothing_is_done_unless_asked_for() -> None:

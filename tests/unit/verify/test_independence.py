@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALLOWED = {"pipelines", "pipelines.services.clickhouse", "pipelines.errors"}
+ALLOWED = {"pipelines", "pipelines.services", "pipelines.services.clickhouse", "pipelines.errors"}
 
 
 def test_verify_imports_nothing_of_ours_but_errors_and_the_connection() -> None:

@@ -20,11 +20,13 @@ from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.actions import Journal
-from pipelines.provenance import Origin, Scan, scan
-from pipelines.quarantine import Position, sql
+from pipelines.quarantine.headers import Origin
+from pipelines.quarantine.journal import Journal
+from pipelines.quarantine.read import Position
+from pipelines.quarantine.scan import Scan, scan
 from pipelines.services import kafka
 from pipelines.services.publish import Acknowledged
+from pipelines.sql import packaged
 
 SAFE_AGE = 600  # seconds
 
@@ -93,7 +95,7 @@ class Settled:
 
 def stuck(client: Client, topic: str) -> list[Stuck]:
     """All messages of `topic` at `replaying`, whatever their age; the oldest claim first."""
-    return [Stuck(*row) for row in client.query(sql("stuck"), {"topic": topic}).result_rows]
+    return [Stuck(*row) for row in client.query(packaged("quarantine/stuck.sql"), {"topic": topic}).result_rows]
 
 
 def settle(
@@ -133,7 +135,7 @@ def starting(client: Client, topic_id: str, moments: Iterable[int]) -> Starts:
     """Where what was sent at each of `moments` (ms since the epoch) or later can begin, by partition."""
     starts: dict[int, dict[int, int]] = {moment: {} for moment in moments}
     scope = {"topic_id": topic_id, "moments": list(starts)}
-    for moment, partition, last in client.query(sql("in_kafka"), scope).result_rows:
+    for moment, partition, last in client.query(packaged("quarantine/in_kafka.sql"), scope).result_rows:
         starts[moment][partition] = last + 1
     return starts
 

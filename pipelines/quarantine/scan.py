@@ -1,32 +1,22 @@
-"""What a message sent again from quarantine carries in its headers, and such messages found in the topic."""
+"""Find replayed messages in a Kafka topic by their headers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from pipelines.errors import TransientFault
+from pipelines.quarantine.headers import Origin, origin
 from pipelines.services import kafka
 from pipelines.services.publish import Acknowledged
-from pipelines.waiting import Waiting
 
-# Names of the headers a replayed message carries: where it stood when it was rejected, and how often it was sent again.
-HEADERS = ("gridstream-topic", "gridstream-partition", "gridstream-offset", "gridstream-attempt")
 _POLL_MS = 10_000
 _POLL_RECORDS = 20_000
 _FETCH = 16 * 1024**2
-
-
-class Origin(NamedTuple):
-    """What the headers of a message say: its place when it was rejected, and how often it was sent again."""
-
-    partition: int
-    offset: int
-    attempt: int
 
 
 @dataclass(frozen=True)
@@ -37,21 +27,6 @@ class Scan:
     found: Mapping[Origin, Sequence[Acknowledged]]
     begins: Mapping[int, int]
     read: int = 0
-
-
-def headers(topic: str, message: Waiting) -> list[tuple[str, bytes]]:
-    """Provenance: original topic, partition, offset, and the number of this attempt, as decimal text."""
-    values = (topic, message.partition, message.offset, message.attempts + 1)
-    return [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
-
-
-def origin(headers: Sequence[tuple[str, bytes | None]], topic: str) -> Origin | None:
-    """Where a message with these headers came from; None for one that was not rejected in `topic`."""
-    said = dict(headers)
-    values = [said.get(name) or b"" for name in HEADERS]
-    if values[0] != topic.encode() or not all(value.isdigit() for value in values[1:]):
-        return None
-    return Origin(*map(int, values[1:]))
 
 
 def scan(bootstrap: str, topic: str, starts: Mapping[int, int], tell: Callable[[int], None] = lambda n: None) -> Scan:

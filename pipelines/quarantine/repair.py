@@ -15,7 +15,7 @@ import jsonpatch
 import msgspec
 
 from pipelines.errors import UserFault
-from pipelines.waiting import Waiting
+from pipelines.quarantine.selection import Waiting
 
 Document = dict[str, Any]
 _KEPT = 4000  # characters of a patch that are recorded
@@ -26,7 +26,7 @@ class DoesNotApply(ValueError):
 
 
 class Repair(Protocol):
-    """A change of messages. `expressions`: what ClickHouse is to compute for each (see `pipelines.waiting.pages`)."""
+    """A change of messages. `expressions`: what ClickHouse computes for each message (see `selection.pages`)."""
 
     @property
     def expressions(self) -> Sequence[str]: ...

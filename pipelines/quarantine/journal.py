@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.quarantine import sql
 from pipelines.services.publish import Acknowledged
+from pipelines.sql import packaged
 
 _COLUMNS = (
     *("topic_id", "kafka_partition", "kafka_offset", "action", "attempt", "sent_partition", "sent_offset"),
@@ -46,7 +46,11 @@ class Journal:
         reads, both do, and the message waits on. So no message is taken twice.
         """
         self._write([(*one.place, "replaying", one.attempts + 1, None, None) for one in messages])
-        lost = set(self.client.query(sql("lost_claims"), {"run": self.run}).result_rows) if messages else set()
+        lost = (
+            set(self.client.query(packaged("quarantine/lost_claims.sql"), {"run": self.run}).result_rows)
+            if messages
+            else set()
+        )
         self.released([one for one in messages if one.place in lost])
         return [one for one in messages if one.place not in lost]
 

@@ -5,7 +5,7 @@ so a second run changes nothing. One that comes back is rejected at a new offset
 
 Only the masked payload is stored, so only that is sent; a reporter's hash is sent as the reporter. `replaying` is
 written before sending: whoever dies between sending and recording leaves a message that is never sent twice, and that
-`pipelines.settle` looks for in Kafka.
+`pipelines.quarantine.settle` looks for in Kafka.
 """
 
 import time
@@ -19,19 +19,21 @@ from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.actions import Journal
 from pipelines.errors import TransientFault
-from pipelines.fix import Repair, difference
 from pipelines.privacy.mask import Masker, masker
-from pipelines.provenance import headers
-from pipelines.quarantine import Position
+from pipelines.quarantine.headers import headers
+from pipelines.quarantine.journal import Journal
+from pipelines.quarantine.read import Position
+from pipelines.quarantine.rejudge import Rules, Tried, present_rules, tried
+from pipelines.quarantine.repair import Repair, difference
+from pipelines.quarantine.selection import Selection, Waiting, pages
 from pipelines.services.publish import Publisher
-from pipelines.trial import Rules, Tried, present_rules, tried
-from pipelines.waiting import Selection, Waiting, pages
 
 _BLOCK = 2000  # messages between two records
 _LISTED = 100  # skipped messages that are named one by one
-HANDOVER = 300.0  # seconds from a claim until the producer has all of its messages, at most; see pipelines.settle
+HANDOVER = (
+    300.0  # seconds from a claim until the producer has all of its messages, at most; see pipelines.quarantine.settle
+)
 
 
 class Policy(StrEnum):

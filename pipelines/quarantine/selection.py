@@ -11,7 +11,8 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import aware
 from pipelines.errors import UserFault
-from pipelines.quarantine import Position, sql
+from pipelines.quarantine.read import Position
+from pipelines.sql import packaged
 from schemas.contract.v1 import FIELDS
 from schemas.reasons import reasons
 
@@ -122,5 +123,9 @@ def _computing(expressions: Sequence[str]) -> str:
     """The query of a page that computes these; each in lines of its own, so that a comment ends with it."""
     computed = ", ".join(f"toJSONString((\n{expression}\n))" for expression in expressions)
     fields = ", ".join(f"field('{name}') AS {name}" for name in FIELDS)
-    query = sql("computed").replace("$waiting", sql("waiting")).replace("$fields", fields)
+    query = (
+        packaged("quarantine/computed.sql")
+        .replace("$waiting", packaged("quarantine/waiting.sql"))
+        .replace("$fields", fields)
+    )
     return query.replace("$computed", computed)

@@ -67,11 +67,6 @@ class Quarantined(msgspec.Struct, frozen=True):
     fix: str
 
 
-def sql(name: str) -> str:
-    """The query of this name in pipelines/sql."""
-    return packaged(f"sql/quarantine_{name}.sql")
-
-
 def parse_position(text: str) -> Position:
     """`3:1042` -> partition 3, offset 1042.
 
@@ -91,7 +86,7 @@ def stats(client: Client, topic: str, by_rule: bool = False) -> list[Group]:
     """How many were rejected, by stage, first reason and source; the largest group first. `by_rule`: by rule as well,
     where a message counts under each rule that it broke."""
     scope = {"topic": topic, "by_rule": by_rule}
-    return [Group(*row) for row in client.query(sql("groups"), scope, tz_mode="aware").result_rows]
+    return [Group(*row) for row in client.query(packaged("quarantine/groups.sql"), scope, tz_mode="aware").result_rows]
 
 
 def listed(
@@ -99,7 +94,9 @@ def listed(
 ) -> list[Quarantined]:
     """The newest rejected messages; `reason` and `rule` match any of a message's, empty matches all."""
     scope = {"topic": topic, "reason": reason, "source": source, "rule": rule, "limit": limit}
-    return [Quarantined(*row) for row in client.query(sql("list"), scope, tz_mode="aware").result_rows]
+    return [
+        Quarantined(*row) for row in client.query(packaged("quarantine/list.sql"), scope, tz_mode="aware").result_rows
+    ]
 
 
 def show(client: Client, topic: str, at: Position) -> Quarantined:
@@ -108,7 +105,7 @@ def show(client: Client, topic: str, at: Position) -> Quarantined:
     Raises:
         UserFault: nothing was rejected there.
     """
-    rows = client.query(sql("show"), {"topic": topic, **at._asdict()}, tz_mode="aware").result_rows
+    rows = client.query(packaged("quarantine/show.sql"), {"topic": topic, **at._asdict()}, tz_mode="aware").result_rows
     if not rows:
         raise UserFault(f"nothing of topic {topic} is quarantined at {at}; see: quarantine list")
     return Quarantined(*rows[0])

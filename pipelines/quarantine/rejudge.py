@@ -10,11 +10,11 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import utc_now
 from pipelines.decode import Limits, decode, record_table
-from pipelines.fix import Document, DoesNotApply, Repair
 from pipelines.judge import judge
 from pipelines.places.registry import RegistryReader
 from pipelines.quality.columns import Context
-from pipelines.waiting import Waiting
+from pipelines.quarantine.repair import Document, DoesNotApply, Repair
+from pipelines.quarantine.selection import Waiting
 from schemas.event_types import known_codes
 
 
