@@ -24,7 +24,7 @@ _SAMPLES = 5
 
 
 class OnError(Enum):
-    """What becomes of a message that cannot be sent or would be rejected again; see `pipelines.quarantine.replay.Policy`."""
+    """What becomes of a message that cannot be sent or would be rejected again; see `quarantine.replay.Policy`."""
 
     skip = "skip"
     stop_on_error = "stop-on-error"

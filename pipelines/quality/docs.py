@@ -83,7 +83,7 @@ def build(client: Client, folder: Path, days: int) -> Built:
 
 def rendered(document: Document) -> str:
     """The page of one document, by GX's own renderer, fit for offline reading."""
-    from pipelines.quality.imported import core, renderer, view
+    from pipelines.quality.gx_import import core, renderer, view
 
     with redirect_stdout(io.StringIO()):  # GX prints about queries that look beyond their batch on purpose
         result = core.ExpectationSuiteValidationResultSchema().load(json.loads(document.text))

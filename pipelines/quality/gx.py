@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from clickhouse_connect.cc_sqlalchemy import dialect
 
-from pipelines.quality.imported import ExpectationConfiguration
-from pipelines.quality.imported import great_expectations as gx
+from pipelines.quality.gx_import import ExpectationConfiguration
+from pipelines.quality.gx_import import great_expectations as gx
 from pipelines.services.clickhouse import ClickHouse
 from schemas.expectations import Expectation, Suite
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import utc_now
-from pipelines.decode import Limits, decode, record_table
-from pipelines.judge import judge
+from pipelines.intake.decode import Limits, decode, record_table
+from pipelines.intake.judge import judge
+from pipelines.intake.rules.columns import Context
 from pipelines.places.registry import RegistryReader
-from pipelines.quality.columns import Context
 from pipelines.quarantine.repair import Document, DoesNotApply, Repair
 from pipelines.quarantine.selection import Waiting
 from schemas.event_types import known_codes

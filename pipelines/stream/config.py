@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.decode import Limits
+from pipelines.intake.decode import Limits
 from pipelines.services.clickhouse import ClickHouse
 from pipelines.stream.breaker import Breaker
 

@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from pipelines.classify import Model, decide
 from pipelines.classify.suspect import suspect
-from pipelines.decode import Limits, decode
-from pipelines.judge import judge, warnings
+from pipelines.intake.decode import Limits, decode
+from pipelines.intake.judge import judge, warnings
+from pipelines.intake.rejects import quarantine_row
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Range, Stream
 from pipelines.load import Rows
 from pipelines.places.outlines import metres_outside
 from pipelines.privacy.mask import masker, reporter_hasher
-from pipelines.quality.columns import Context
-from pipelines.rejects import quarantine_row
 from schemas.event_types import event_types
 
 _STAMP = pa.timestamp("ms", "UTC")

@@ -23,12 +23,12 @@ from clickhouse_connect.driver.client import Client
 from pyspark import Broadcast
 
 from pipelines.classify import current_model
-from pipelines.decode import RECORD
 from pipelines.errors import Defect, PositionFault, TransientFault
+from pipelines.intake.decode import RECORD
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Progress, Range, Stream
 from pipelines.load import Loader, Rows
 from pipelines.places.grids import GridIndex
-from pipelines.quality.columns import Context
 from pipelines.services.clickhouse import ClickHouse, connect
 from pipelines.stream.breaker import Refused
 from pipelines.stream.chunks import behind, cut, offsets_of

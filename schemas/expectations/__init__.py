@@ -1,6 +1,6 @@
 """What is expected of each table: one file a table, in the words of Great Expectations, checked on reading.
 
-Rules of `level: row` are used twice: compiled for the stream (`pipelines/quality/compile.py`), where they refuse a
+Rules of `level: row` are used twice: compiled for the stream (`pipelines/intake/rules/compile.py`), where they refuse a
 message or warn of it, and run by Great Expectations on ClickHouse. Rules of `level: table` are run by Great
 Expectations only. The order of a file's row rules is their order of importance.
 """

@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.classify import load_model
-from pipelines.decode import Limits, decode, record_table
-from pipelines.judge import judge, warnings
+from pipelines.intake.decode import Limits, decode, record_table
+from pipelines.intake.judge import judge, warnings
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Stream
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.places.outlines import metres_outside
-from pipelines.quality.columns import Context
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import midnight_ms

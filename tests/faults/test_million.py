@@ -4,7 +4,7 @@ figure is the manifest's."""
 from collections import Counter
 from pathlib import Path
 
-from pipelines.judge import WARNINGS
+from pipelines.intake.judge import WARNINGS
 from pipelines.quality.checkpoint import check
 from schemas.expectations import Suite, suites
 from schemas.reasons import reasons

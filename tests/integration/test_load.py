@@ -8,12 +8,12 @@ import pytest
 
 from pipelines import ledger
 from pipelines.classify import load_model
-from pipelines.decode import Limits
 from pipelines.errors import Fenced, TransientFault
+from pipelines.intake.decode import Limits
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Phase, Range, Stream
 from pipelines.load import Loader, Rows
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Context
 from pipelines.services.clickhouse import connect
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare

@@ -12,13 +12,13 @@ import pytest
 
 from pipelines.classify import load_model
 from pipelines.clock import utc_now
-from pipelines.decode import Limits
-from pipelines.judge import WARNED_ON
+from pipelines.intake.decode import Limits
+from pipelines.intake.judge import WARNED_ON
+from pipelines.intake.rules.columns import DERIVED, Columns, Context
+from pipelines.intake.rules.compile import row_checks
 from pipelines.ledger import Stream
 from pipelines.load import Loader, Rows
 from pipelines.places.registry import RegistryReader
-from pipelines.quality.columns import DERIVED, Columns, Context
-from pipelines.quality.compile import row_checks
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.expectations import suites

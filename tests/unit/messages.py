@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.decode import record_table
+from pipelines.intake.decode import record_table
 
 ARRIVED = 1_700_000_000_000  # ms
 

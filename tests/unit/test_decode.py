@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.decode import DECODED, Limits, decode
-from pipelines.rejects import REJECTS
+from pipelines.intake.decode import DECODED, Limits, decode
+from pipelines.intake.rejects import REJECTS
 from schemas.contract.v1 import FIELDS
 from tests.unit.messages import encoded, message, records, without
 

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.decode import decode
-from pipelines.judge import REFUSALS, judge
+from pipelines.intake.decode import decode
+from pipelines.intake.judge import REFUSALS, judge
+from pipelines.intake.rules.columns import Context
 from pipelines.places.coordinates import gcj02_shift, to_wgs84
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Context
 from schemas.reasons import reasons
 from tests.unit.messages import message, records
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import UserFault
+from pipelines.intake.rejects import quarantine_row
 from pipelines.privacy.mask import (
     mask,
     mask_column,
@@ -19,7 +20,6 @@ from pipelines.privacy.mask import (
     read_patterns,
     reporter_hasher,
 )
-from pipelines.rejects import quarantine_row
 
 HASH = reporter_hasher(b"k" * 16)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from pipelines.intake.rules.columns import Context
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Context
 from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
 from pipelines.quarantine.rejudge import Rules, tried

@@ -8,6 +8,6 @@ import pytest
 @pytest.fixture(scope="session")
 def great_expectations() -> ModuleType:
     """The package, imported; seconds, so only by tests that need it."""
-    from pipelines.quality.imported import great_expectations as package
+    from pipelines.quality.gx_import import great_expectations as package
 
     return package

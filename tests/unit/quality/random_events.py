@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.intake.rules.columns import Columns, Context
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Columns, Context
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 _MS, _DAY = timedelta(milliseconds=1), timedelta(days=1)

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.decode import DECODED
-from pipelines.judge import WARNED_ON
-from pipelines.quality.columns import DERIVED, Columns, available
-from pipelines.quality.compile import Checks, compiled, row_checks
+from pipelines.intake.decode import DECODED
+from pipelines.intake.judge import WARNED_ON
+from pipelines.intake.rules.columns import DERIVED, Columns, available
+from pipelines.intake.rules.compile import Checks, compiled, row_checks
 from schemas.expectations import Expectation, Suite, suites
 from tests.unit.quality.random_events import CONTEXT
 
@@ -65,7 +65,7 @@ def test_what_the_stream_cannot_check_is_refused(kind: str, kwargs: dict[str, An
 
 def test_a_row_rule_of_another_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     other = {"reports": suite((BETWEEN, {"column": "a", "max_value": 1}))}
-    monkeypatch.setattr("pipelines.quality.compile.suites", lambda: suites() | other)
+    monkeypatch.setattr("pipelines.intake.rules.compile.suites", lambda: suites() | other)
     with pytest.raises(ValueError, match="reports: only events pass through the stream"):
         row_checks.__wrapped__("warn", WARNED_ON)
 

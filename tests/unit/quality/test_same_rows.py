@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.quality.columns import Columns
-from pipelines.quality.compile import Checks, compiled
+from pipelines.intake.rules.columns import Columns
+from pipelines.intake.rules.compile import Checks, compiled
 from schemas.expectations import Expectation, Suite, suites
 from tests.unit.quality.random_events import CONTEXT, VALUES, stored, table
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from simulated import FIRST, LAST, backfill
 
+from pipelines.intake.rules.columns import Context
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Context
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel, city_model
 from pipelines.sources.simulator.plan import Disorder

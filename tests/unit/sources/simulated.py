@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
-from pipelines.decode import RECORD
+from pipelines.intake.decode import RECORD
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.model import CityModel
 from pipelines.sources.simulator.plan import midnight_ms

@@ -7,11 +7,11 @@ import pytest
 from simulated import FIRST, backfill, records
 
 from pipelines.classify import current_model
-from pipelines.decode import Limits, decode
-from pipelines.judge import WARNINGS, judge
+from pipelines.intake.decode import Limits, decode
+from pipelines.intake.judge import WARNINGS, judge
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Range, Stream
 from pipelines.places.outlines import metres_outside
-from pipelines.quality.columns import Context
 from pipelines.sources.simulator.bad import KINDS
 from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import CityModel, seeded

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pipelines.classify import load_model
-from pipelines.decode import Limits
+from pipelines.intake.decode import Limits
+from pipelines.intake.rules.columns import Context
 from pipelines.ledger import Range, Stream
 from pipelines.load import Rows
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.quality.columns import Context
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import event_type, known_codes

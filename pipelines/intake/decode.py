@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.rejects import Reject, rejects_table
+from pipelines.intake.rejects import Reject, rejects_table
 from schemas.contract import CURRENT, VERSIONS
 from schemas.contract.v1 import FIELDS, Report, StrictReport
 
@@ -64,7 +64,7 @@ DECODED = pa.schema([*_MESSAGE, *RECORD])
 
 
 class Decoded(NamedTuple):
-    """`good`: rows of `DECODED`; `rejects`: rows of `pipelines.rejects.REJECTS`. Together all rows."""
+    """`good`: rows of `DECODED`; `rejects`: rows of `pipelines.intake.rejects.REJECTS`. Together all rows."""
 
     good: pa.Table
     rejects: pa.Table

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from pipelines.quality.columns import Columns
+from pipelines.intake.rules.columns import Columns
 
 Value: TypeAlias = str | int | float
 

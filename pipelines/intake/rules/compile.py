@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.quality.columns import Columns, available
-from pipelines.quality.kinds import KINDS, Kind
+from pipelines.intake.rules.columns import Columns, available
+from pipelines.intake.rules.kinds import KINDS, Kind
 from schemas.expectations import Expectation, Severity, Suite, suites
 
 

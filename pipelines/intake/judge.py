@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.decode import DECODED
+from pipelines.intake.decode import DECODED
+from pipelines.intake.rejects import Reject, rejects_table
+from pipelines.intake.rules.columns import Columns, Context
+from pipelines.intake.rules.compile import ids, row_checks
 from pipelines.places.coordinates import to_wgs84
-from pipelines.quality.columns import Columns, Context
-from pipelines.quality.compile import ids, row_checks
-from pipelines.rejects import Reject, rejects_table
 
 # Columns of `events` that a warning may be about.
 WARNED_ON = (
@@ -37,14 +37,14 @@ WARNINGS = row_checks("warn", WARNED_ON)
 
 class Judged(NamedTuple):
     """`good`: the accepted rows without the record's bytes, with `day`, `city_code`, `county_code`, `town_code` added
-    and the location in WGS-84; `rejects`: rows of `pipelines.rejects.REJECTS`."""
+    and the location in WGS-84; `rejects`: rows of `pipelines.intake.rejects.REJECTS`."""
 
     good: pa.Table
     rejects: pa.Table
 
 
 def judge(decoded: pa.Table, context: Context) -> Judged:
-    """Split `decoded` (schema `pipelines.decode.DECODED`) by the rules that refuse; no row is lost."""
+    """Split `decoded` (schema `pipelines.intake.decode.DECODED`) by the rules that refuse; no row is lost."""
     columns = Columns(decoded, context)
     broken = REFUSALS.broken(columns)
     refused = broken.any(axis=0)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from pipelines.quality.columns import Columns
-from pipelines.quality.conditions import Condition, Value
+from pipelines.intake.rules.columns import Columns
+from pipelines.intake.rules.conditions import Condition, Value
 
 
 class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What a message says, and whether it is accepted. Pure: Arrow in, Arrow out; no services."""

@@ -1,0 +1,1 @@
+"""The row rules of `schemas/expectations`, compiled for Arrow batches."""
