@@ -14,7 +14,7 @@ from dagster_project.resources import Services
 from pipelines.clock import now
 
 if TYPE_CHECKING:
-    from pipelines.classify.drift import Drift
+    from pipelines.classify.measure.drift import Drift
     from pipelines.classify.retrain import Outcome
 
 POOL = "model"  # one at a time: two challengers would both beat the same champion
@@ -32,7 +32,7 @@ class Gains(dg.Config):
 @dg.op(pool=POOL, retry_policy=RETRIES)
 def train_challenger(context: dg.OpExecutionContext, services: Services, config: Gains) -> None:
     """Train on the corpus and on corrections, compare with the champion, promote on the gain that the config states."""
-    from pipelines.classify.compare import corrections
+    from pipelines.classify.measure.compare import corrections
     from pipelines.classify.retrain import Demands, retrain
 
     with faults():
@@ -86,7 +86,7 @@ def classifier_drift(services: Services) -> dg.AssetCheckResult:
     Population stability of the model's confidence and of type shares: the last 7 days against the first 14 days of
     this model version. At .1 a warning, at .25 an error; fewer than 2,000 reports in a window say nothing.
     """
-    from pipelines.classify.drift import measure_drift
+    from pipelines.classify.measure.drift import measure_drift
     from pipelines.classify.modelfile import current_model
 
     with faults(), services.clickhouse("engineer") as client:
@@ -95,7 +95,7 @@ def classifier_drift(services: Services) -> dg.AssetCheckResult:
 
 def drift_result(found: "Drift") -> dg.AssetCheckResult:
     """Passed unless a threshold is reached; the bins are in the metadata."""
-    from pipelines.classify.drift import State
+    from pipelines.classify.measure.drift import State
 
     severe = found.state is State.ALARM
     figures = {"state": found.state.value, "model version": found.version, "bins": _bins(found)}

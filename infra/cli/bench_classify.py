@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.output import AsJson, Column, emit, table
 from infra.local.simulator import gridstream
 from infra.settings import settings
-from pipelines.classify import speed, versus
+from pipelines.classify.measure import fasttext_baseline, speed
 from pipelines.classify.modelfile import current_model, load_model
 
 _LINE = b'{"id": 1, "text": "\xe8\xb7\xaf\xe7\x81\xaf\xe4\xb8\x8d\xe4\xba\xae"}\n'
@@ -33,11 +33,13 @@ def classify(
     """
     chosen = load_model(model) if model else current_model(settings().model)
     found = asdict(speed.measure(chosen, repeats)) | {"first_answer_seconds": _first_answer(model)}
-    compared = against and versus.installed()
+    compared = against and fasttext_baseline.installed()
     if against and not compared:
-        sys.stderr.write(f"{versus.MISSING}\n")
+        sys.stderr.write(f"{fasttext_baseline.MISSING}\n")
     if compared:
-        found["fasttext"] = asdict(versus.against_fasttext(chosen, speed.sixty_characters(speed.BATCH), repeats))
+        found["fasttext"] = asdict(
+            fasttext_baseline.against_fasttext(chosen, speed.sixty_characters(speed.BATCH), repeats)
+        )
     emit(found, as_json, lambda: _shown(found, against and not compared))
 
 
@@ -54,4 +56,4 @@ def _shown(found: dict[str, Any], missing: bool) -> Any:
     flat = {name: value for name, value in found.items() if name != "fasttext"}
     flat |= {f"fasttext.{name}": str(value) for name, value in found.get("fasttext", {}).items()}
     figures = table("分类 Classifier", (Column("指标", "figure"), Column("值", "value", True)), flat.items())
-    return Group(figures, Text(versus.MISSING, "bold red")) if missing else figures
+    return Group(figures, Text(fasttext_baseline.MISSING, "bold red")) if missing else figures

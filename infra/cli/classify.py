@@ -12,7 +12,7 @@ import typer
 
 from infra.cli.output import EXIT_FAILS, EXIT_HOLDS
 from infra.settings import settings
-from pipelines.classify.lines import LineClassifier, batches
+from pipelines.classify.json_lines import LineClassifier, batches
 from pipelines.classify.modelfile import current_model, load_model
 from pipelines.errors import UserFault
 

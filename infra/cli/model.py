@@ -42,11 +42,11 @@ def train(
     Trains a model on the corpus, in about half a minute; the same corpus gives the same model. Its scores are of
     held-out texts.
     """
-    from pipelines.classify.evaluate import confusions  # scikit-learn takes a second to import
-    from pipelines.classify.holdout import Data, train_without_holdout
-    from pipelines.classify.linear import Settings
-    from pipelines.classify.neardup import near_copies
-    from pipelines.classify.train import train as fitted
+    from pipelines.classify.training.evaluate import confusions
+    from pipelines.classify.training.holdout import Data, train_without_holdout
+    from pipelines.classify.training.linear import Settings
+    from pipelines.classify.training.near_copies import near_copies
+    from pipelines.classify.training.train import train as fitted
 
     data, chosen = Data(), Settings(c=c)
     with progress("训练 training", chosen.folds + 1, as_json) as done:
@@ -102,13 +102,13 @@ def show(
 
 
 def _measured(data: DataSet) -> dict[str, Any]:
-    from pipelines.classify import published
-    from pipelines.classify.corpus import corpus, descriptions
-    from pipelines.classify.evaluate import by_threshold
-    from pipelines.classify.linear import Settings
+    from pipelines.classify.measure import public_data
     from pipelines.classify.suspect import load_head
-    from pipelines.classify.suspect_train import on_sodic
-    from pipelines.classify.train import train as fitted
+    from pipelines.classify.training.corpus import corpus, descriptions
+    from pipelines.classify.training.evaluate import by_threshold
+    from pipelines.classify.training.linear import Settings
+    from pipelines.classify.training.suspect_train import on_sodic
+    from pipelines.classify.training.train import train as fitted
 
     if data is DataSet.CORPUS:
         with progress("交叉验证 cross-validation", Settings().folds + 1) as done:
@@ -120,7 +120,7 @@ def _measured(data: DataSet) -> dict[str, Any]:
         raise UserFault("Set GRIDSTREAM_DATA to the folder that holds the public data sets (taidi, sodic).")
     if data is DataSet.SUSPECT:
         return asdict(on_sodic(load_head(), folder))
-    return asdict(published.taidi(folder) if data is DataSet.TAIDI else published.sodic(folder))
+    return asdict(public_data.taidi(folder) if data is DataSet.TAIDI else public_data.sodic(folder))
 
 
 def _card(model: Model) -> dict[str, Any]:

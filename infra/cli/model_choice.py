@@ -16,8 +16,8 @@ from pipelines.errors import GridstreamError
 from pipelines.services.clickhouse import connect
 
 if TYPE_CHECKING:
-    from pipelines.classify.compare import Comparison, Side
-    from pipelines.classify.corpus import Corpus
+    from pipelines.classify.measure.compare import Comparison, Side
+    from pipelines.classify.training.corpus import Corpus
 
 Challenger = Annotated[Path, typer.Argument(help="挑战者的模型文件 the challenger's model file")]
 Champion = Annotated[Path | None, typer.Option(help="现任的模型文件 the champion's; default: the one that runs now")]
@@ -35,7 +35,7 @@ def compare(challenger: Challenger, champion: Champion = None, as_json: AsJson =
     Compares two models on the corpus's fixed holdout, and on what people corrected in the last 90 days when
     ClickHouse can be reached. Nothing is changed.
     """
-    from pipelines.classify.compare import as_document
+    from pipelines.classify.measure.compare import as_document
 
     found, note = _compared(challenger, champion)
     emit(as_document(found) | {"note": note}, as_json, lambda: _shown(found, note))
@@ -53,7 +53,7 @@ def promote(
     Promotes a model that gains at least as much on the holdout as asked for. A running stream takes it with its next
     micro-batch; the model before it is kept under its version in the same folder. Exit code 2: not promoted.
     """
-    from pipelines.classify.compare import as_document, install, require_gain
+    from pipelines.classify.measure.compare import as_document, install, require_gain
 
     found, note = _compared(file, None)
     require_gain(found, at_least)
@@ -75,8 +75,8 @@ def card(
     Writes a model card: scores of each type, calibration, worst confusions, training data, limits, as Markdown and
     HTML, with the confusion matrix as a picture.
     """
-    from pipelines.classify.card import write_card
-    from pipelines.classify.holdout import Data
+    from pipelines.classify.measure.card import write_card
+    from pipelines.classify.training.holdout import Data
 
     model = load_model(file) if file else current_model(settings().model)
     with progress("测量模型 measuring the model", None, as_json):
@@ -86,8 +86,8 @@ def card(
 
 
 def _compared(challenger: Path, champion: Path | None) -> "tuple[Comparison, str]":
-    from pipelines.classify.compare import compare as compared
-    from pipelines.classify.holdout import Data
+    from pipelines.classify.measure.compare import compare as compared
+    from pipelines.classify.training.holdout import Data
 
     now = load_model(champion) if champion else current_model(settings().model)
     theirs = load_model(challenger)
@@ -98,7 +98,7 @@ def _compared(challenger: Path, champion: Path | None) -> "tuple[Comparison, str
 
 def _corrections() -> "tuple[Corpus | None, str]":
     """Corrections, or None and why there are none."""
-    from pipelines.classify.compare import corrections
+    from pipelines.classify.measure.compare import corrections
 
     try:
         with closing(connect(settings().clickhouse("engineer"))) as client:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from infra.cli.output import EXIT_FAILS, AsJson, Column, emit, number, percent, table
 from infra.settings import settings
-from pipelines.classify.drift import ALARM, LEAST, WARN, Drift, State, Window, measure_drift
+from pipelines.classify.measure.drift import ALARM, LEAST, WARN, Drift, State, Window, measure_drift
 from pipelines.classify.modelfile import current_model
 from pipelines.clock import now
 from pipelines.services.clickhouse import connect

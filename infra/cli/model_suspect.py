@@ -21,7 +21,7 @@ def train_suspect(
     Trains the head that tells perfunctory or false reports; the same corpus gives the same model. Its scores are of
     held-out texts, at a probability of .5. The stream uses the head that the package brings.
     """
-    from pipelines.classify.suspect_train import suspect_corpus, train_head
+    from pipelines.classify.training.suspect_train import suspect_corpus, train_head
 
     head = train_head(suspect_corpus())
     path = out or settings().home / "models" / "suspect.npz"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.classify import kernel
+from pipelines.classify.characters import fold_table
 from pipelines.classify.features import Ngrams, strings
-from pipelines.classify.fold import fold_table
 from pipelines.classify.model import GAIN_UNIT, OTHER, Model, gains
 
 

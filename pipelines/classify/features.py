@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.classify import kernel
-from pipelines.classify.fold import fold_table
+from pipelines.classify.characters import fold_table
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from pipelines.classify.fold import BREAK, DIGIT, REPLACEMENT, SKIP
+from pipelines.classify.characters import BREAK, DIGIT, REPLACEMENT, SKIP
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_STRANGERS = 1 << 16

@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.classify import kernel
+from pipelines.classify.characters import fold_table
 from pipelines.classify.features import Ngrams, buffers, chunks, strings
-from pipelines.classify.fold import fold_table
 
 OTHER = 999
 GAIN_UNIT = 64

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.classify.card import evidence, write_card
-from pipelines.classify.compare import Comparison, compare, install
-from pipelines.classify.corpus import Corpus, joined
-from pipelines.classify.holdout import Data, kept_twin, settings_of, split, train_without_holdout, twin_file
+from pipelines.classify.measure.card import evidence, write_card
+from pipelines.classify.measure.compare import Comparison, compare, install
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import current_model, save_model
-from pipelines.classify.train import train
+from pipelines.classify.training.corpus import Corpus, joined
+from pipelines.classify.training.holdout import Data, kept_twin, settings_of, split, train_without_holdout, twin_file
+from pipelines.classify.training.train import train
 
 
 @dataclass(frozen=True)

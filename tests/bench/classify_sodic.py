@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from pipelines.classify.published import sodic
+from pipelines.classify.measure.public_data import sodic
 from tests.bench.classify_taidi import data_folder
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.classify.published import taidi
+from pipelines.classify.measure.public_data import taidi
 
 
 def data_folder(arguments: list[str]) -> Path:

@@ -112,7 +112,7 @@ NAMED = {"name + title": _titled, "label + name": _labelled}
 
 
 def carriers() -> list[str]:
-    files = sorted((ROOT / "pipelines/classify/corpus").glob("[0-9]*.txt"))
+    files = sorted((ROOT / "pipelines/classify/training/corpus").glob("[0-9]*.txt"))
     lines = (line.strip() for file in files for line in file.read_text("utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 

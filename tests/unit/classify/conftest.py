@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from pipelines.classify.corpus import Corpus, corpus, descriptions
 from pipelines.classify.features import Ngrams
-from pipelines.classify.holdout import Data
-from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model
-from pipelines.classify.train import Training, train
+from pipelines.classify.training.corpus import Corpus, corpus, descriptions
+from pipelines.classify.training.holdout import Data
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.train import Training, train
 
 
 @pytest.fixture(scope="session")

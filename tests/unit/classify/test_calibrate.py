@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.classify.calibrate import platt, prior_shift, softmax, temperature
+from pipelines.classify.training.calibrate import platt, prior_shift, softmax, temperature
 
 
 def test_the_prior_of_other_moves_no_other_class() -> None:

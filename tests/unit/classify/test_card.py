@@ -7,15 +7,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pipelines.classify.card import Evidence, card, evidence, write_card
-from pipelines.classify.corpus import Corpus
-from pipelines.classify.evaluate import by_threshold
 from pipelines.classify.features import Ngrams
-from pipelines.classify.holdout import Data
-from pipelines.classify.linear import Settings
+from pipelines.classify.measure.card import Evidence, card, evidence, write_card
+from pipelines.classify.measure.confusion_svg import heat_map, matrix
 from pipelines.classify.model import Model
-from pipelines.classify.picture import heat_map, matrix
-from pipelines.classify.train import Training, train
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.evaluate import by_threshold
+from pipelines.classify.training.holdout import Data
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.train import Training, train
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.classify.compare import compare, corrections, install, require_gain
-from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, strings
-from pipelines.classify.holdout import (
+from pipelines.classify.measure.compare import compare, corrections, install, require_gain
+from pipelines.classify.model import Model
+from pipelines.classify.modelfile import SHIPPED, current_model, load_model, save_model, versioned
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.holdout import (
     LEFT_OUT,
     Data,
     held,
@@ -21,10 +23,8 @@ from pipelines.classify.holdout import (
     twin_file,
     unseen,
 )
-from pipelines.classify.linear import Settings
-from pipelines.classify.model import Model
-from pipelines.classify.modelfile import SHIPPED, current_model, load_model, save_model, versioned
-from pipelines.classify.train import train
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.train import train
 from pipelines.errors import UserFault
 
 

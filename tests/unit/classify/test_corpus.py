@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
 from pipelines.classify.features import strings
-from pipelines.classify.neardup import near_copies
+from pipelines.classify.training.corpus import Corpus, corpus, descriptions, joined
+from pipelines.classify.training.near_copies import near_copies
 from schemas.event_types import event_types
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.classify.drift import State, Window, judged, measure_drift, psi
+from pipelines.classify.measure.drift import State, Window, judged, measure_drift, psi
 
 BEGAN = date(2026, 3, 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score as reference_f1
 
-from pipelines.classify.evaluate import (
+from pipelines.classify.training.evaluate import (
     Confusion,
     best_cut,
     calibration_error,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.classify.characters import BREAK, DIGIT, SKIP, fold_table
 from pipelines.classify.features import Ngrams, buffers, counts, strings
-from pipelines.classify.fold import BREAK, DIGIT, SKIP, fold_table
 
 _MASK = (1 << 64) - 1
 _MIX = 0x9E3779B97F4A7C15

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from pipelines.classify.fold import BREAK, DIGIT, SKIP, fold_table, simplified
+from pipelines.classify.characters import BREAK, DIGIT, SKIP, fold_table, simplified
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from pipelines.classify.features import Ngrams, counts, strings
-from pipelines.classify.linear import Examples, Settings, fit, held_out, ratios, weigh
+from pipelines.classify.training.linear import Examples, Settings, fit, held_out, ratios, weigh
 
 
 def test_held_out_scores_do_not_know_their_own_group() -> None:

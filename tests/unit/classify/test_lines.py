@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from infra.cli import classify as command
-from pipelines.classify.lines import LineClassifier, batches
+from pipelines.classify.json_lines import LineClassifier, batches
 from pipelines.classify.model import Model
 
 LINES = [

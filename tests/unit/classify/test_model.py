@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.classify.corpus import Corpus, corpus
 from pipelines.classify.explain import explain
 from pipelines.classify.features import counts, strings
 from pipelines.classify.model import GAIN_UNIT, OTHER, Model, Prediction, calibrated, gains
-from pipelines.classify.train import Training
+from pipelines.classify.training.corpus import Corpus, corpus
+from pipelines.classify.training.train import Training
 
 AWKWARD = [
     "",

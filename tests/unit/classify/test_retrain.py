@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import strings
-from pipelines.classify.holdout import Data, held
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model, save_model
 from pipelines.classify.retrain import Demands, Outcome, retrain
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.holdout import Data, held
 
 PLACES = ("桥头", "村口", "河边", "菜场", "校门", "厂区", "弄堂", "码头", "广场", "车站", "山脚", "渔港")
 WORDS = ("蹦蹦亭", "蹦蹦棚", "蹦蹦摊", "蹦蹦车", "蹦蹦屋", "蹦蹦架", "蹦蹦台", "蹦蹦桥", "蹦蹦池", "蹦蹦箱")

@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.simulator import gridstream
 from pipelines.classify.features import strings
-from pipelines.classify.lines import LineClassifier
+from pipelines.classify.json_lines import LineClassifier
 from pipelines.classify.model import OTHER, Model
 from pipelines.classify.modelfile import load_model, save_model
 

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from infra.cli.bench_classify import classify
-from pipelines.classify import speed, versus
+from pipelines.classify.measure import fasttext_baseline, speed
 from pipelines.classify.model import Model
 
 
@@ -29,7 +29,7 @@ def test_figures_are_of_the_model_asked_for(small: Model, monkeypatch: pytest.Mo
 
 def test_it_is_three_times_as_fast_as_fasttext(shipped: Model) -> None:
     pytest.importorskip("fasttext")
-    found = versus.against_fasttext(shipped, speed.sixty_characters(8000), repeats=3)
+    found = fasttext_baseline.against_fasttext(shipped, speed.sixty_characters(8000), repeats=3)
     assert found.ratio == pytest.approx(found.ours_per_core_second / found.fasttext_per_core_second, abs=0.01)
     assert found.ratio > 3
     assert found.texts == 8000

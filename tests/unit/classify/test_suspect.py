@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.classify.corpus import corpus
 from pipelines.classify.features import strings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import save_model
 from pipelines.classify.suspect import LIKELY, SHIPPED, SuspectHead, load_head, suspect
-from pipelines.classify.suspect_train import PRIOR, measured, suspect_corpus, train_head
+from pipelines.classify.training.corpus import corpus
+from pipelines.classify.training.suspect_train import PRIOR, measured, suspect_corpus, train_head
 from pipelines.errors import UserFault
 
 # Neither list is in the corpus; both are what a grid worker might write.

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, strings
-from pipelines.classify.holdout import settings_of
-from pipelines.classify.linear import Settings
 from pipelines.classify.overlap import with_overlap
-from pipelines.classify.places import placed
-from pipelines.classify.train import Training, learnt_from, quantised, train
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.holdout import settings_of
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.place_names import placed
+from pipelines.classify.training.train import Training, learnt_from, quantised, train
 
 
 def test_the_same_texts_give_the_same_model(training: Training, keywords: Corpus) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dagster_project.definitions import defs
 from dagster_project.models import POOL, drift_result, outcome_metadata
-from pipelines.classify.drift import Window, judged
+from pipelines.classify.measure.drift import Window, judged
 from pipelines.classify.retrain import Outcome
 
 DAY = date(2026, 3, 1)

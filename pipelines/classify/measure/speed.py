@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.classify.corpus import corpus
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model, save_model
+from pipelines.classify.training.corpus import corpus
 
 CHARACTERS = 60
 BATCH = 131_072  # rows of an Arrow batch in the stream

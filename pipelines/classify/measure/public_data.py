@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from pipelines.classify.corpus import Corpus
-from pipelines.classify.evaluate import Scores, best_cut, f1_score, score
 from pipelines.classify.features import Ngrams, counts, strings
-from pipelines.classify.linear import Examples, Settings, fit, held_out
 from pipelines.classify.overlap import with_overlap
-from pipelines.classify.train import train
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.evaluate import Scores, best_cut, f1_score, score
+from pipelines.classify.training.linear import Examples, Settings, fit, held_out
+from pipelines.classify.training.train import train
 from pipelines.errors import UserFault
 
 TAIDI = Settings(Ngrams(1, 2, words=2, leads=(8, 20)), c=2, min_texts=2, folds=3, strangers=False, bayes=1, places=0)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.classify import picture
-from pipelines.classify.evaluate import BINS, Scores, by_threshold, confusions, score
-from pipelines.classify.holdout import LEFT_OUT, Data, reproducible, settings_of, split, unseen
+from pipelines.classify.measure import confusion_svg
 from pipelines.classify.model import Model
-from pipelines.classify.train import train
+from pipelines.classify.training.evaluate import BINS, Scores, by_threshold, confusions, score
+from pipelines.classify.training.holdout import LEFT_OUT, Data, reproducible, settings_of, split, unseen
+from pipelines.classify.training.train import train
 from schemas.event_types import event_type
 
 Cells = Sequence[str | float | int]
@@ -67,8 +67,8 @@ def write_card(model: Model, data: Data, folder: Path, seen: Evidence | None = N
     where a twin speaks for the model.
     """
     seen = seen or evidence(model, data)
-    codes, counted = picture.matrix(seen.truth, seen.answers[:, 0])
-    drawn = picture.heat_map([f"{code} {event_type(code).zh}" for code in codes], counted)
+    codes, counted = confusion_svg.matrix(seen.truth, seen.answers[:, 0])
+    drawn = confusion_svg.heat_map([f"{code} {event_type(code).zh}" for code in codes], counted)
     sections = card(model, seen)
     title = f"模型说明卡 Model card: {model.version}"
     written = {

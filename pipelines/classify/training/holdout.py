@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
 from pipelines.classify.features import Ngrams
-from pipelines.classify.linear import Settings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model
-from pipelines.classify.train import Training, train
+from pipelines.classify.training.corpus import Corpus, corpus, descriptions, joined
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.train import Training, train
 from pipelines.errors import UserFault
 
 SHARE = 0.2

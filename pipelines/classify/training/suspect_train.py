@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipelines.classify.calibrate import softmax
-from pipelines.classify.corpus import FOLDER, Corpus
-from pipelines.classify.evaluate import calibration_error, f1_score
 from pipelines.classify.features import Ngrams, counts, strings
-from pipelines.classify.linear import Examples, Settings, held_out
 from pipelines.classify.model import log_odds
 from pipelines.classify.modelfile import versioned
 from pipelines.classify.suspect import LABELS, LIKELY, SuspectHead, through
-from pipelines.classify.train import train
+from pipelines.classify.training.calibrate import softmax
+from pipelines.classify.training.corpus import FOLDER, Corpus
+from pipelines.classify.training.evaluate import calibration_error, f1_score
+from pipelines.classify.training.linear import Examples, Settings, held_out
+from pipelines.classify.training.train import train
 from pipelines.errors import UserFault
 
 PRIOR = 0.1

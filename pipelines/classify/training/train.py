@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.classify.calibrate import platt, prior_shift, softmax, temperature
-from pipelines.classify.corpus import Corpus, joined
-from pipelines.classify.evaluate import Scores, score, threshold_for
 from pipelines.classify.features import counts, strings
-from pipelines.classify.linear import Examples, Fit, Settings, fit, held_out
 from pipelines.classify.model import Model, calibrated
 from pipelines.classify.modelfile import versioned
-from pipelines.classify.places import placed
+from pipelines.classify.training.calibrate import platt, prior_shift, softmax, temperature
+from pipelines.classify.training.corpus import Corpus, joined
+from pipelines.classify.training.evaluate import Scores, score, threshold_for
+from pipelines.classify.training.linear import Examples, Fit, Settings, fit, held_out
+from pipelines.classify.training.place_names import placed
 from schemas.event_types import taxonomy_fingerprint
 
 SHORT = 40

@@ -89,7 +89,7 @@ def judged(version: str, reference: Window, current: Window, least: int = LEAST)
 def measure_drift(client: Client, version: str, today: date, least: int = LEAST) -> Drift:
     """Drift of a model version up to yesterday. Days of the reference never count as current ones too."""
     scope = {"version": version, "reference_days": REFERENCE_DAYS, "days": DAYS, "today": today}
-    rows = list(client.query(packaged("sql/drift.sql"), scope).named_results())
+    rows = list(client.query(packaged("classify/measure/drift.sql"), scope).named_results())
     reference, current = (_window([row for row in rows if row["window"] == name]) for name in ("reference", "current"))
     return judged(version, reference, current, least)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.classify.corpus import Corpus
 from pipelines.classify.features import Ngrams, counts
+from pipelines.classify.training.corpus import Corpus
 
 ORDER = 5  # long enough that two reports of one kind share few by chance
 ALIKE = 0.6

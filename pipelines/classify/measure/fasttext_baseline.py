@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.classify.corpus import Corpus, corpus, descriptions, joined
 from pipelines.classify.model import Model
+from pipelines.classify.training.corpus import Corpus, corpus, descriptions, joined
 
 MISSING = "未安装 fastText，没有比较 fastText is not installed: NOT compared; pip install fasttext-numpy2-wheel"
 _LABEL = "__label__"

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from pipelines.classify.corpus import Corpus
-from pipelines.classify.evaluate import Scores, score
-from pipelines.classify.holdout import Data, split, unseen
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model, previous_model, save_model
+from pipelines.classify.training.corpus import Corpus
+from pipelines.classify.training.evaluate import Scores, score
+from pipelines.classify.training.holdout import Data, split, unseen
 from pipelines.errors import UserFault
 
 LATELY = 90  # days; a correction older than that says little about today's reports

@@ -1,0 +1,1 @@
+"""Measures a model: scores, model card, comparison, drift, speed, public data sets."""
