@@ -12,7 +12,7 @@ from infra.settings import settings
 from pipelines.clock import now
 from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, SCORECARD, Mart
 from pipelines.marts.runner import Plan, execute, plan_mart
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 MARTS_GROUP = "marts"
 POOL = "rebuild"  # one run at a time, see infra/local/dagster.yaml
@@ -37,7 +37,7 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_win
     retry_policy=RETRIES,
     metadata={
         "dagster/table_name": f"{settings().database}.rollup_daily",
-        "query": dg.MetadataValue.md(f"```sql\n{packaged('rollup.sql')}\n```"),
+        "query": dg.MetadataValue.md(f"```sql\n{query_text('marts/rollup.sql')}\n```"),
     },
 )
 def rollup_daily(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:
@@ -67,8 +67,8 @@ def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefini
         metadata={
             "dagster/table_name": f"{settings().database}.{mart.table}",
             "read it through": f"{mart.name}, published_{mart.name}",
-            "query": dg.MetadataValue.md(f"```sql\n{packaged(f'marts/{mart.name}.sql')}\n```"),
-            "reports behind a row": dg.MetadataValue.md(f"```sql\n{packaged(f'marts/drill/{mart.name}.sql')}\n```"),
+            "query": dg.MetadataValue.md(f"```sql\n{query_text(f'marts/{mart.name}/build.sql')}\n```"),
+            "reports behind a row": dg.MetadataValue.md(f"```sql\n{query_text(f'marts/{mart.name}/drill.sql')}\n```"),
         },
     )
     def build(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:

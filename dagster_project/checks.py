@@ -11,7 +11,7 @@ from dagster_project.stream import KEEPS_UP, look
 from pipelines.clock import now
 from pipelines.marts.catalog import MARTS, Mart
 from pipelines.marts.recheck import recheck_days, recheck_mart
-from pipelines.rollup import overdue_days
+from pipelines.marts.rollup import overdue_days
 from pipelines.verify.ledger import check_ledger, read_ledger
 
 PATIENCE = 600  # seconds after which a range begun and not finished is worth a warning

@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from pipelines.marts.build import MartBuild
+from pipelines.marts.rollup import DayBuild
 from pipelines.marts.runner import BuildResult
-from pipelines.rollup import DayBuild
 
 _EVERY = 5.0  # seconds between progress lines
 _LISTED = 100

@@ -12,9 +12,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from dagster_project.resources import Services
 from infra.settings import Settings
 from pipelines.errors import GridstreamError
-from pipelines.observe import Lag, LedgerFigures, lag, ledger_figures
 from pipelines.services import kafka
 from pipelines.stream.state import read_state
+from pipelines.watch.lag import Lag, LedgerFigures, current_lag, ledger_figures
 
 KEEPS_UP = "stream_keeps_up"
 PATIENCE = 120.0  # seconds a message may wait in Kafka
@@ -57,7 +57,7 @@ def look(services: Services) -> Look:
     try:
         with services.clickhouse("engineer") as client:
             figures = ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
-            waiting = lag(client, now.kafka_bootstrap, now.topic)
+            waiting = current_lag(client, now.kafka_bootstrap, now.topic)
     except (GridstreamError, DatabaseError) as error:
         return Look(problem=alarm or f"{type(error).__name__}: {error}".splitlines()[0][:500])
     late = waiting.seconds > PATIENCE

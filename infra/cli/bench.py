@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from infra.local.environment import environment
 from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, User, settings
-from pipelines import migrate, observe
+from pipelines.database import migrate
 from pipelines.errors import TransientFault
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect
@@ -33,9 +34,10 @@ from pipelines.sources.simulator.manifest import Sent
 from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import Disorder, now_ms
 from pipelines.sources.simulator.run import blocks, send
-from pipelines.sql import packaged
+from pipelines.watch.lag import wait_until_loaded
 
 CITY = "330200"
+SQL = Path(__file__).parent / "bench"
 WRITERS: tuple[User, ...] = ("loader", "engineer")
 _LONGEST = 3600.0  # seconds until a bench gives up
 _COLD = 30  # seconds of a latency run that do not count
@@ -66,10 +68,10 @@ class _Place:
 
     def wait(self, timeout: float, progress: Callable[[int], None] = lambda loaded: None) -> None:
         now = self.settings
-        observe.wait_until_loaded(self.client, now.kafka_bootstrap, now.topic, timeout, progress)
+        wait_until_loaded(self.client, now.kafka_bootstrap, now.topic, timeout, progress)
 
     def figures(self, name: str, **parameters: Any) -> dict[str, Any]:
-        result = self.client.query(packaged(f"sql/{name}.sql"), parameters)
+        result = self.client.query((SQL / f"{name}.sql").read_text("utf-8"), parameters)
         return dict(zip(result.column_names, result.result_rows[0], strict=True))
 
 

@@ -22,8 +22,8 @@ from infra.local import stack
 from infra.local.simulator import set_arguments
 from infra.local.states import processes
 from infra.settings import Settings, settings
-from pipelines import observe
 from pipelines.marts.runner import execute, plan_stale
+from pipelines.quality.summary import days_present
 from pipelines.services.clickhouse import connect
 from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.backfill import Backfill
@@ -31,6 +31,7 @@ from pipelines.sources.simulator.model import city_model
 from pipelines.sources.simulator.plan import Disorder, midnight_ms, now_ms
 from pipelines.sources.simulator.run import blocks, send
 from pipelines.verify import VerifyReport
+from pipelines.watch.lag import current_lag, wait_until_loaded
 
 CITY, SEED = "330200", 1
 _DISORDER = Disorder()
@@ -119,7 +120,7 @@ def _backfill(now: Settings, days: int, quiet: bool) -> None:
     today = datetime.now(ZoneInfo(model.timezone)).date()
     wanted = [today - timedelta(days=ago) for ago in reversed(range(days))]
     with closing(connect(now.clickhouse("engineer"))) as client:
-        present = observe.days_present(client, CITY, wanted[0], today)
+        present = days_present(client, CITY, wanted[0], today)
     missing = [day for day in wanted if day not in present]
     if not missing:
         return
@@ -135,9 +136,9 @@ def _until(last: date, timezone: str) -> int:
 
 def _drain(now: Settings, quiet: bool) -> None:
     with closing(connect(now.clickhouse("engineer"))) as client:
-        waiting = observe.lag(client, now.kafka_bootstrap, now.topic).messages
+        waiting = current_lag(client, now.kafka_bootstrap, now.topic).messages
         with progress("装载 loading", waiting, quiet) as advance:
-            observe.wait_until_loaded(client, now.kafka_bootstrap, now.topic, _LONGEST_WAIT, advance)
+            wait_until_loaded(client, now.kafka_bootstrap, now.topic, _LONGEST_WAIT, advance)
 
 
 def _start_simulator(now: Settings, rate: float) -> None:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from infra.settings import Settings
-from pipelines import observe
 from pipelines.errors import GridstreamError
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect
-from pipelines.stream.held import HOW_TO_RESUME
+from pipelines.stream.hold import HOW_TO_RESUME
 from pipelines.stream.state import StreamState, read_state
+from pipelines.watch.lag import Lag, LedgerFigures, current_lag, ledger_figures
 
 # With messages waiting, a stream that has loaded none for this long is stuck, in seconds.
 STALLED = 60.0
@@ -29,8 +29,8 @@ class StreamView:
     """What is known of the stream; figures are None where a service did not answer."""
 
     state: StreamState | None
-    ledger: observe.LedgerFigures | None = None
-    lag: observe.Lag | None = None
+    ledger: LedgerFigures | None = None
+    lag: Lag | None = None
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -45,8 +45,8 @@ def stream_view(now: Settings, ask: bool = True) -> StreamView:
         return StreamView(state, problems=_troubles(state))
     try:
         client = connect(now.clickhouse("engineer"))
-        figures = observe.ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
-        lag = observe.lag(client, now.kafka_bootstrap, now.topic)
+        figures = ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
+        lag = current_lag(client, now.kafka_bootstrap, now.topic)
     except GridstreamError as error:
         return StreamView(state, problems=(Problem(str(error), _WAIT), *_troubles(state)))
     return StreamView(state, figures, lag, (*_troubles(state), *_stalled(state, figures, lag)))
@@ -70,7 +70,7 @@ def _troubles(state: StreamState | None) -> tuple[Problem, ...]:
     return ()
 
 
-def _stalled(state: StreamState | None, figures: observe.LedgerFigures | None, lag: observe.Lag) -> tuple[Problem, ...]:
+def _stalled(state: StreamState | None, figures: LedgerFigures | None, lag: Lag) -> tuple[Problem, ...]:
     moved = figures.batch_age_seconds if figures else float("inf")
     young = state is not None and (datetime.now(UTC) - state.at).total_seconds() < STALLED
     if lag.messages and lag.seconds > STALLED and moved > STALLED and not young:

@@ -12,13 +12,14 @@ from infra.cli.output import Column, percent, table
 from infra.cli.stack import addresses
 from infra.cli.verify import conclusion
 from infra.settings import Settings
-from pipelines import observe
 from pipelines.marts.catalog import Kind
 from pipelines.marts.read import RankedArea, Reader, RisingType
+from pipelines.quality.summary import summary
 from pipelines.quarantine import read as rejected
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect
 from pipelines.verify import VerifyReport
+from pipelines.watch.lag import LedgerFigures, ledger_figures
 from schemas.reasons import reasons
 
 
@@ -30,7 +31,7 @@ class Findings:
     ranking: list[RankedArea]
     rising: list[RisingType]
     quality: dict[str, int]
-    ledger: observe.LedgerFigures | None
+    ledger: LedgerFigures | None
     refused: list[rejected.Group]
     proof: VerifyReport
 
@@ -57,8 +58,8 @@ def find(now: Settings, city: str, proof: VerifyReport) -> Findings:
             period=period,
             ranking=month if period == "month" else week,
             rising=rising,
-            quality=observe.quality(client, city),
-            ledger=observe.ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic)),
+            quality=summary(client, city),
+            ledger=ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic)),
             refused=rejected.stats(client, now.topic),
             proof=proof,
         )

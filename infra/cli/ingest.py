@@ -12,9 +12,9 @@ from infra.cli.waiting import WaitSeconds, wait_until_loaded
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.services.publish import Publisher
-from pipelines.sources.base import Finding
 from pipelines.sources.catalogue import SOURCES, open_source
 from pipelines.sources.ingest import Ingested, ingest
+from pipelines.sources.source import Finding
 from schemas.crosswalks import crosswalks, lookup
 
 

@@ -100,8 +100,8 @@ def trends(
     """上升的类型：近 7 天与此前 4 周相比（新城市按已有天数）。
 
     Event types on the rise: the last 7 days against the 4 weeks before, or fewer days of both while a city is new. z
-    says how surprising that is, in standard deviations; sound for small counts (pipelines/marts/rising_types.sql has
-    the formula and its source).
+    says how surprising that is, in standard deviations; sound for small counts. The formula and its source:
+    pipelines/marts/rising_types/build.sql.
     """
     known(city)
     with reader(user) as marts:

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 
 from infra.cli.output import AsJson, Column, emit, seconds, table
 from infra.settings import settings
-from pipelines import migrate as migrations
-from pipelines.migrate import Outcome
+from pipelines.database import migrate as migrations
+from pipelines.database.migrate import Outcome
 
 _STEPS = (
     Column("编号", "number", True),

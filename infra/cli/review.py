@@ -11,8 +11,8 @@ from rich.text import Text
 
 from infra.cli.output import EXIT_FAILS, AsJson, emit, number
 from infra.settings import settings
-from pipelines import review
 from pipelines.errors import UserFault
+from pipelines.review import review
 from pipelines.services.clickhouse import connect
 from pipelines.services.publish import Publisher
 

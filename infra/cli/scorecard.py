@@ -45,7 +45,7 @@ def scorecard(
     """上报质量评分：完整、有效、及时、重复、存疑，0 至 100 分。
 
     How well is reported on a day: completeness, validity, timeliness, duplicates, suspicion, and one score of 0 to 100;
-    lowest first. pipelines/marts/scorecard.sql has the formula.
+    lowest first. pipelines/marts/scorecard/build.sql has the formula.
     """
     known(city)
     with reader(user) as marts:

@@ -19,7 +19,7 @@ from infra.local.kafka import make_topic
 from infra.local.programs import NAMES
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings, settings
-from pipelines import migrate
+from pipelines.database import migrate
 from pipelines.errors import UserFault
 
 _COLUMNS = (

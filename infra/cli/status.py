@@ -13,7 +13,7 @@ from infra.cli.stack import STATES, process_table
 from infra.local.programs import ON_DEMAND, SERVICES
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings, settings
-from pipelines.observe import LedgerFigures
+from pipelines.watch.lag import LedgerFigures
 
 _FINE = ("running", "starting", "external")
 _CONDITIONS = {

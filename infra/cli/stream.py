@@ -19,7 +19,7 @@ from pipelines.services.clickhouse import connect
 from pipelines.stream import gaps
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.held import give_order, order_path
+from pipelines.stream.hold import give_order, order_path
 from pipelines.stream.state import read_state
 
 

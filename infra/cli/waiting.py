@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from infra.settings import Settings
-from pipelines import observe
 from pipelines.services.clickhouse import connect
+from pipelines.watch import lag
 
 WaitSeconds = Annotated[
     float | None,
@@ -24,7 +24,7 @@ def wait_until_loaded(now: Settings, timeout: float) -> float:
     begun = time.monotonic()
     client = connect(now.clickhouse("engineer"))
     try:
-        observe.wait_until_loaded(client, now.kafka_bootstrap, now.topic, timeout)
+        lag.wait_until_loaded(client, now.kafka_bootstrap, now.topic, timeout)
     finally:
         client.close()
     return round(time.monotonic() - begun, 3)

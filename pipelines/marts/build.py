@@ -9,8 +9,8 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import SHANGHAI, now
 from pipelines.marts.catalog import Mart, Period
-from pipelines.sql import packaged
-from pipelines.swap import Superseded, Swap
+from pipelines.marts.swap import Superseded, Swap
+from pipelines.services.queries import query_text
 
 # Builds, ever, of the days that go into a partition: of the rollup, or of the mart it reads.
 _BUILDS_BETWEEN = """
@@ -79,7 +79,7 @@ def _stored_as_of(client: Client, period: Period) -> datetime:
 
 
 def _select(mart: Mart) -> str:
-    return packaged(f"marts/{mart.name}.sql")
+    return query_text(f"marts/{mart.name}/build.sql")
 
 
 def _parameters(period: Period, as_of: datetime) -> dict[str, Any]:

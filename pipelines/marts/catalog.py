@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from pipelines.swap import Partition
+from pipelines.marts.swap import Partition
 
 Kind = Literal["day", "week", "month"]
 KINDS: tuple[Kind, ...] = ("day", "week", "month")

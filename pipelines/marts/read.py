@@ -10,7 +10,7 @@ from typing import Any, Literal
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.catalog import Kind
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 Level = Literal["county", "town", "grid"]
 Order = Literal["count", "on_time", "per_1000"]
@@ -124,14 +124,14 @@ class Reader:
         parent: only areas directly below this county or town. Empty when that period was not built.
         """
         scope = {"city": city, "level": level, "period": period, "day": day or _LATEST}
-        rows = self._rows("read_ranking", "area_ranking", scope | {"by": by, "parent": parent, "limit": limit})
+        rows = self._rows("area_ranking", scope | {"by": by, "parent": parent, "limit": limit})
         return [RankedArea(**row) for row in rows]
 
     def rising(self, city: str, area: str = "", *, day: date | None = None, limit: int = 15) -> list[RisingType]:
         """Event types of a county (or, without one, of the city) by z, on `day` or the newest full day."""
         level = "county" if area else "city"
         scope = {"city": city, "area": area or city, "level": level, "day": day or _LATEST, "limit": limit}
-        return [RisingType(**row) for row in self._rows("read_rising", "rising_types", scope)]
+        return [RisingType(**row) for row in self._rows("rising_types", scope)]
 
     def scorecard(
         self, city: str, level: ScoredLevel = "county", *, day: date | None = None, parent: str = "", limit: int = 200
@@ -141,8 +141,8 @@ class Reader:
         parent: only towns of this county. Empty when that day was not built.
         """
         scope = {"city": city, "level": level, "day": day or _LATEST, "parent": parent, "limit": limit}
-        return [ScoredArea(**row) for row in self._rows("read_scorecard", "scorecard", scope)]
+        return [ScoredArea(**row) for row in self._rows("scorecard", scope)]
 
-    def _rows(self, query: str, view: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
-        text = packaged(f"sql/{query}.sql").replace("$view", f"published_{view}" if self.published else view)
+    def _rows(self, mart: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
+        text = query_text(f"marts/{mart}/read.sql").replace("$view", f"published_{mart}" if self.published else mart)
         return list(self.client.query(text, scope, query_tz="Asia/Shanghai").named_results())

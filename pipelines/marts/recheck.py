@@ -6,8 +6,8 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.build import mart_differences
 from pipelines.marts.catalog import Mart, Period, period_of
+from pipelines.marts.rollup import recompute_differences, stale_days
 from pipelines.marts.runner import stale_marts
-from pipelines.rollup import recompute_differences, stale_days
 
 _LATEST_DAYS = "SELECT day FROM rollup_builds GROUP BY day ORDER BY max(built_at) DESC, day DESC LIMIT {limit:UInt32}"
 _LATEST_PERIODS = """

@@ -19,8 +19,8 @@ from pipelines.clock import now
 from pipelines.errors import UserFault
 from pipelines.marts.build import MartBuild, build_mart
 from pipelines.marts.catalog import MARTS, Mart, Period
-from pipelines.rollup import SETTLE, DayBuild, build_day, stale_days
-from pipelines.swap import sweep
+from pipelines.marts.rollup import SETTLE, DayBuild, build_day, stale_days
+from pipelines.marts.swap import sweep
 
 # Open reports fall due without any message, so the latest periods are rebuilt once a day.
 AGING = timedelta(days=31)

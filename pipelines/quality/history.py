@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.quality.checkpoint import Checked
 from pipelines.quality.outcome import Outcome
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 from schemas.expectations import Expectation, suites
 
 _RESULT = (
@@ -79,7 +79,7 @@ def latest(
 ) -> list[Kept]:
     """The newest finding of each rule on each day from `first` to `last`; analysts may read them."""
     scope = {"table": table, "first": first, "last": last, "all": int(not only_broken), "limit": limit}
-    rows = client.query(packaged("sql/quality_results.sql"), scope, query_tz="Asia/Shanghai").result_rows
+    rows = client.query(query_text("quality/quality_results.sql"), scope, query_tz="Asia/Shanghai").result_rows
     return [Kept(*row) for row in rows]
 
 
@@ -91,7 +91,7 @@ def documents(client: Client, days: int) -> Iterable[Document]:
 
 def rebuilt_days(client: Client, since: datetime, limit: int) -> list[date]:
     """Days rebuilt since then and not checked since, newest first, at most `limit`."""
-    rows = client.query(packaged("sql/quality_days.sql"), {"since": since, "limit": limit}).result_rows
+    rows = client.query(query_text("quality/quality_days.sql"), {"since": since, "limit": limit}).result_rows
     return [day for (day,) in rows]
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from clickhouse_connect.driver.client import Client
 
 from pipelines.services.publish import Acknowledged
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 _COLUMNS = (
     *("topic_id", "kafka_partition", "kafka_offset", "action", "attempt", "sent_partition", "sent_offset"),
@@ -47,7 +47,7 @@ class Journal:
         """
         self._write([(*one.place, "replaying", one.attempts + 1, None, None) for one in messages])
         lost = (
-            set(self.client.query(packaged("quarantine/lost_claims.sql"), {"run": self.run}).result_rows)
+            set(self.client.query(query_text("quarantine/lost_claims.sql"), {"run": self.run}).result_rows)
             if messages
             else set()
         )

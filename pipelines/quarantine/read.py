@@ -10,7 +10,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 
 class Group(NamedTuple):
@@ -86,7 +86,9 @@ def stats(client: Client, topic: str, by_rule: bool = False) -> list[Group]:
     """How many were rejected, by stage, first reason and source; the largest group first. `by_rule`: by rule as well,
     where a message counts under each rule that it broke."""
     scope = {"topic": topic, "by_rule": by_rule}
-    return [Group(*row) for row in client.query(packaged("quarantine/groups.sql"), scope, tz_mode="aware").result_rows]
+    return [
+        Group(*row) for row in client.query(query_text("quarantine/groups.sql"), scope, tz_mode="aware").result_rows
+    ]
 
 
 def listed(
@@ -95,7 +97,7 @@ def listed(
     """The newest rejected messages; `reason` and `rule` match any of a message's, empty matches all."""
     scope = {"topic": topic, "reason": reason, "source": source, "rule": rule, "limit": limit}
     return [
-        Quarantined(*row) for row in client.query(packaged("quarantine/list.sql"), scope, tz_mode="aware").result_rows
+        Quarantined(*row) for row in client.query(query_text("quarantine/list.sql"), scope, tz_mode="aware").result_rows
     ]
 
 
@@ -105,7 +107,9 @@ def show(client: Client, topic: str, at: Position) -> Quarantined:
     Raises:
         UserFault: nothing was rejected there.
     """
-    rows = client.query(packaged("quarantine/show.sql"), {"topic": topic, **at._asdict()}, tz_mode="aware").result_rows
+    rows = client.query(
+        query_text("quarantine/show.sql"), {"topic": topic, **at._asdict()}, tz_mode="aware"
+    ).result_rows
     if not rows:
         raise UserFault(f"nothing of topic {topic} is quarantined at {at}; see: quarantine list")
     return Quarantined(*rows[0])

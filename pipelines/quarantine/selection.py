@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.clock import aware
 from pipelines.errors import UserFault
 from pipelines.quarantine.read import Position
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 from schemas.contract.v1 import FIELDS
 from schemas.reasons import reasons
 
@@ -124,8 +124,8 @@ def _computing(expressions: Sequence[str]) -> str:
     computed = ", ".join(f"toJSONString((\n{expression}\n))" for expression in expressions)
     fields = ", ".join(f"field('{name}') AS {name}" for name in FIELDS)
     query = (
-        packaged("quarantine/computed.sql")
-        .replace("$waiting", packaged("quarantine/waiting.sql"))
+        query_text("quarantine/computed.sql")
+        .replace("$waiting", query_text("quarantine/waiting.sql"))
         .replace("$fields", fields)
     )
     return query.replace("$computed", computed)

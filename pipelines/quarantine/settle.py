@@ -26,7 +26,7 @@ from pipelines.quarantine.read import Position
 from pipelines.quarantine.scan import Scan, scan
 from pipelines.services import kafka
 from pipelines.services.publish import Acknowledged
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 SAFE_AGE = 600  # seconds
 
@@ -95,7 +95,7 @@ class Settled:
 
 def stuck(client: Client, topic: str) -> list[Stuck]:
     """All messages of `topic` at `replaying`, whatever their age; the oldest claim first."""
-    return [Stuck(*row) for row in client.query(packaged("quarantine/stuck.sql"), {"topic": topic}).result_rows]
+    return [Stuck(*row) for row in client.query(query_text("quarantine/stuck.sql"), {"topic": topic}).result_rows]
 
 
 def settle(
@@ -135,7 +135,7 @@ def starting(client: Client, topic_id: str, moments: Iterable[int]) -> Starts:
     """Where what was sent at each of `moments` (ms since the epoch) or later can begin, by partition."""
     starts: dict[int, dict[int, int]] = {moment: {} for moment in moments}
     scope = {"topic_id": topic_id, "moments": list(starts)}
-    for moment, partition, last in client.query(packaged("quarantine/in_kafka.sql"), scope).result_rows:
+    for moment, partition, last in client.query(query_text("quarantine/in_kafka.sql"), scope).result_rows:
         starts[moment][partition] = last + 1
     return starts
 

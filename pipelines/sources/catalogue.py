@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pipelines.errors import UserFault
-from pipelines.sources.base import Source, SourceKind
-from pipelines.sources.boston311 import open_boston311
-from pipelines.sources.pingshan import open_pingshan
+from pipelines.sources.files.boston311 import open_boston311
+from pipelines.sources.files.pingshan import open_pingshan
+from pipelines.sources.source import Source, SourceKind
 
 SOURCES: dict[str, SourceKind] = {
     kind.name: kind

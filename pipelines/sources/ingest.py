@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 
 from pipelines.services.publish import Publisher
-from pipelines.sources.base import Finding, Source
+from pipelines.sources.source import Finding, Source
 
 BLOCK = 10_000  # messages between two flushes
 _SHOWN = 20

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import PositionFault
-from pipelines.ledger import Range
+from pipelines.load.ranges import Range
 
 
 def chunk_end(first: int, size: int, edges: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import PositionFault
-from pipelines.ledger import Progress, Range, Stream
+from pipelines.load.ranges import Progress, Range, Stream
 
 _COLUMNS = ["topic", "topic_id", "kafka_partition", "first_offset", "last_offset", "writer"]
 

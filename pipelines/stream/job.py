@@ -28,18 +28,18 @@ from pyspark.sql.streaming.query import StreamingQuery
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from pipelines import ledger
 from pipelines.classify import current_model
 from pipelines.clock import utc_now
 from pipelines.errors import Defect, GridstreamError, PositionFault, TransientFault, first_line
-from pipelines.ledger import Progress, Stream
+from pipelines.load import ledger
+from pipelines.load.ranges import Progress, Stream
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect, is_transient
 from pipelines.stream import gaps
+from pipelines.stream.breaker_memory import Memory
+from pipelines.stream.broadcast import SentRegistry
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.held import HOW_TO_RESUME, BreakerOpen, Held, order_path, read_order
-from pipelines.stream.memory import Memory
-from pipelines.stream.sent import SentRegistry
+from pipelines.stream.hold import HOW_TO_RESUME, BreakerOpen, Held, order_path, read_order
 from pipelines.stream.session import EARLIEST, records, start_session
 from pipelines.stream.state import Condition, write_state
 from pipelines.stream.task import RESULT_DDL, Work, run

@@ -15,8 +15,8 @@ from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import judge, warnings
 from pipelines.intake.rejects import quarantine_row
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Range, Stream
-from pipelines.load import Rows
+from pipelines.load.ranges import Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.places.outlines import metres_outside
 from pipelines.privacy.mask import masker, reporter_hasher
 from schemas.event_types import event_types

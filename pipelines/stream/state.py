@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from pipelines.stream.held import Held
+from pipelines.stream.hold import Held
 
 Condition = Literal["starting", "running", "waiting", "defect", "held", "stopped", "failed"]
 

@@ -26,14 +26,15 @@ from pipelines.classify import current_model
 from pipelines.errors import Defect, PositionFault, TransientFault
 from pipelines.intake.decode import RECORD
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Progress, Range, Stream
-from pipelines.load import Loader, Rows
+from pipelines.load.loader import Loader
+from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex
 from pipelines.services.clickhouse import ClickHouse, connect
 from pipelines.stream.breaker import Refused
 from pipelines.stream.chunks import behind, cut, offsets_of
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.held import BreakerOpen, Held
+from pipelines.stream.hold import BreakerOpen, Held
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import known_codes
 

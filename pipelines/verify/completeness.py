@@ -13,10 +13,10 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.external import ExternalData
 
+from pipelines.verify.arrays import Ints, columns
 from pipelines.verify.kafka_log import NO_ID, Batch, TopicLog
 from pipelines.verify.ledger import Ranges
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import Ints, columns
 from pipelines.verify.stored import Stored, Tally, read_stored
 
 _LOOKUP = 100_000  # event ids asked for at once

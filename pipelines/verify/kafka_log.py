@@ -17,7 +17,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from pipelines.errors import TransientFault, UserFault
-from pipelines.verify.rows import Ints
+from pipelines.verify.arrays import Ints
 
 _POLL_RECORDS = 20_000
 _POLL_MS = 10_000

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
+from pipelines.verify.arrays import Ints, columns, dicts, ints
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import Ints, columns, dicts, ints
 
 _LOADS = """
 SELECT topic_id, epoch, kafka_partition FROM ledger WHERE topic = {topic:String}

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import dicts
 from pipelines.verify.scorecard import RECOMPUTED, STORED, quiet
 
 _LATEST = 40  # periods of each kind; older ones are final

@@ -10,8 +10,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import dicts
 
 _DAYS = """
 SELECT day, activity_seen = activity AS current, dateDiff('second', pushed_at, started_at) >= 30 AS settled

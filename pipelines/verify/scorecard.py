@@ -8,7 +8,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.verify.rows import dicts
+from pipelines.verify.arrays import dicts
 
 # In the order in which both queries list them.
 _COUNTS = (

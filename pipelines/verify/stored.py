@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from clickhouse_connect.driver.client import Client
 
+from pipelines.verify.arrays import Ints, columns, dicts, ints
 from pipelines.verify.ledger import Ranges
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import Ints, columns, dicts, ints
 
 _QUARANTINE_TTL = 400 * 86_400  # seconds; as in schemas/migrations/0001_events.sql
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, Finding, merged
-from pipelines.verify.rows import dicts
 
 _SLICE_ROWS = 2_000_000  # about 600 MB of the server's memory
 _TRIES = 5  # while the stream writes, two tables read by one query can be a moment apart

@@ -18,7 +18,7 @@ from pipelines.classify import load_model
 from pipelines.intake.decode import Limits, decode, record_table
 from pipelines.intake.judge import judge, warnings
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Stream
+from pipelines.load.ranges import Stream
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.places.outlines import metres_outside
 from pipelines.sources.simulator.backfill import Backfill

@@ -20,11 +20,11 @@ from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.local.states import processes
 from infra.settings import Settings
-from pipelines import observe
 from pipelines.errors import GridstreamError
 from pipelines.services.clickhouse import connect
 from pipelines.sources.simulator.manifest import read_manifest
 from pipelines.verify import verify
+from pipelines.watch.lag import wait_until_loaded
 from tests.integration.conftest import own_settings
 
 SECONDS, RATE = 150, 200
@@ -75,7 +75,7 @@ def _wait(now: Settings) -> None:
     while True:
         try:
             with closing(connect(now.clickhouse("engineer"))) as client:
-                return observe.wait_until_loaded(client, now.kafka_bootstrap, now.topic, 120)
+                return wait_until_loaded(client, now.kafka_bootstrap, now.topic, 120)
         except GridstreamError:
             if time.monotonic() > deadline:
                 raise

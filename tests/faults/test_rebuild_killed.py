@@ -26,7 +26,7 @@ from pipelines.clock import now
 from pipelines.marts import runner
 from pipelines.marts.build import mart_differences
 from pipelines.marts.catalog import MARTS
-from pipelines.rollup import recompute_differences
+from pipelines.marts.rollup import recompute_differences
 from pipelines.services.clickhouse import connect
 from pipelines.verify.rollup import check_rollup
 from tests.integration.conftest import Stack

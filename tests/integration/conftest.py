@@ -19,10 +19,11 @@ from infra.local.environment import environment
 from infra.local.java import find_java
 from infra.local.simulator import gridstream
 from infra.settings import Settings, settings
-from pipelines import migrate, observe
+from pipelines.database import migrate
 from pipelines.services.clickhouse import connect
 from pipelines.services.kafka import TopicSpec, ensure_topic
 from pipelines.stream.state import StreamState, read_state
+from pipelines.watch.lag import wait_until_loaded
 
 
 def free_ports(count: int) -> list[int]:
@@ -101,7 +102,7 @@ class Stack:
         return subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, start_new_session=True)
 
     def wait_until_loaded(self, timeout: float = 180) -> None:
-        observe.wait_until_loaded(self.engineer, self.bootstrap, self.topic, timeout)
+        wait_until_loaded(self.engineer, self.bootstrap, self.topic, timeout)
 
     def scalar(self, query: str, **parameters: object) -> object:
         return self.engineer.query(query, parameters).result_rows[0][0]

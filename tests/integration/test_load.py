@@ -6,13 +6,15 @@ from time import monotonic
 
 import pytest
 
-from pipelines import ledger
 from pipelines.classify import load_model
 from pipelines.errors import Fenced, TransientFault
 from pipelines.intake.decode import Limits
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Phase, Range, Stream
-from pipelines.load import Loader, Rows
+from pipelines.load import ledger
+from pipelines.load.ledger import Phase
+from pipelines.load.loader import Loader
+from pipelines.load.ranges import Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.services.clickhouse import connect
 from pipelines.stream.chunks import offsets_of
@@ -95,7 +97,7 @@ def test_what_the_views_missed_is_derived_again(stack: Stack, plan: Preparation)
 def test_a_server_that_is_gone_is_a_transient_fault(
     stack: Stack, plan: Preparation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.load.PATIENCE", 1.0)
+    monkeypatch.setattr("pipelines.load.loader.PATIENCE", 1.0)
     target = stack.settings.clickhouse("loader")
     with Forwarder(int(target.url.rpartition(":")[2])) as way:
         client = connect(replace(target, url=f"http://127.0.0.1:{way.port}"))

@@ -21,11 +21,11 @@ from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
+from pipelines.marts.rollup import build_day, recompute_differences
 from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
-from pipelines.rollup import build_day, recompute_differences
+from pipelines.marts.swap import Superseded, Swap
 from pipelines.services.clickhouse import connect
-from pipelines.sql import packaged
-from pipelines.swap import Superseded, Swap
+from pipelines.services.queries import query_text
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
 from tests.integration.conftest import Stack
@@ -127,7 +127,7 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
 def test_a_suspended_build_that_wakes_up_changes_nothing(stack: Stack) -> None:
     insert(stack.loader, 10)
     with pytest.raises(Superseded), Swap(stack.loader, "rollup_daily", DAY) as suspended:
-        suspended.fill(packaged("rollup.sql"), {"day": DAY})
+        suspended.fill(query_text("marts/rollup.sql"), {"day": DAY})
         insert(stack.loader, 25)
         build_day(stack.loader, DAY, "later")
         suspended.commit()

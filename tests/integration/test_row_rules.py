@@ -16,8 +16,9 @@ from pipelines.intake.decode import Limits
 from pipelines.intake.judge import WARNED_ON
 from pipelines.intake.rules.columns import DERIVED, Columns, Context
 from pipelines.intake.rules.compile import row_checks
-from pipelines.ledger import Stream
-from pipelines.load import Loader, Rows
+from pipelines.load.loader import Loader
+from pipelines.load.ranges import Stream
+from pipelines.load.rows import Rows
 from pipelines.places.registry import RegistryReader
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare

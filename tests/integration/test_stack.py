@@ -16,7 +16,7 @@ from infra.local import clickhouse, kafka, leftovers, stack
 from infra.local.sockets import socket_path
 from infra.local.states import ProcessState, processes
 from infra.settings import Settings
-from pipelines import migrate
+from pipelines.database import migrate
 from pipelines.errors import UserFault
 from pipelines.services.clickhouse import connect
 from pipelines.services.kafka import end_offsets, topic_id

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 TABLES = ["report_states", "report_handling"]
 _VIEW = """
@@ -20,7 +20,7 @@ _MORNING = datetime(2026, 3, 4, tzinfo=UTC)
 @pytest.mark.parametrize("table", TABLES)
 def test_the_query_is_the_views(migrated_database: Client, table: str) -> None:
     ((view,),) = migrated_database.query(_VIEW, {"view": f"{table}_from_events"}).result_rows
-    target, select, _ = re.split(r"(?=\nSELECT\b)|(?=\nWHERE topic_id)", packaged(f"sql/heal_{table}.sql"))
+    target, select, _ = re.split(r"(?=\nSELECT\b)|(?=\nWHERE topic_id)", query_text(f"load/heal_{table}.sql"))
     ((healing,),) = migrated_database.query(_HEAL, {"query": select}).result_rows
     assert healing == view
     assert target.endswith(f"INSERT INTO {table}")
@@ -39,6 +39,6 @@ def test_a_healed_range_holds_what_the_view_made(migrated_database: Client, tabl
     made = migrated_database.query(f"SELECT * FROM {table} WHERE report_id < 'r5' ORDER BY report_id").result_rows
     migrated_database.command(f"TRUNCATE TABLE {table}")
     scope = {"topic_id": "t", "partition": 1, "first": 0, "last": 4}
-    migrated_database.command(packaged(f"sql/heal_{table}.sql"), scope)
+    migrated_database.command(query_text(f"load/heal_{table}.sql"), scope)
     assert migrated_database.query(f"SELECT * FROM {table} ORDER BY report_id").result_rows == made
     assert len(made) == 5

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.observe import quality
+from pipelines.quality.summary import summary
 
 
 def test_suspect_reports_are_counted_once(migrated_database: Client) -> None:
@@ -22,5 +22,5 @@ def test_suspect_reports_are_counted_once(migrated_database: Client) -> None:
     ]
     names = ("day", "event_id", "report_id", "city_code", "reported_at", "updated_at", "event_type", "decided_by")
     migrated_database.insert("events", rows, column_names=(*names, "suspect"))
-    found = quality(migrated_database, "330200")
+    found = summary(migrated_database, "330200")
     assert (found["reports"], found["by_model"], found["suspected"]) == (3, 3, 2)

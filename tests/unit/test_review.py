@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
-from pipelines.review import Decision, message, prepare, queue, read_csv, snapshots, to_csv
+from pipelines.review.review import Decision, message, prepare, queue, read_csv, snapshots, to_csv
 from schemas.contract.v1 import Report
 from schemas.event_types import event_type
 

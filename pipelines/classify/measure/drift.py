@@ -14,7 +14,7 @@ from math import log
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 WARN, ALARM = 0.1, 0.25
 """Siddiqi, Credit Risk Scorecards (2006): below .1 no change, .1 to .25 some, above .25 a large one."""
@@ -89,7 +89,7 @@ def judged(version: str, reference: Window, current: Window, least: int = LEAST)
 def measure_drift(client: Client, version: str, today: date, least: int = LEAST) -> Drift:
     """Drift of a model version up to yesterday. Days of the reference never count as current ones too."""
     scope = {"version": version, "reference_days": REFERENCE_DAYS, "days": DAYS, "today": today}
-    rows = list(client.query(packaged("classify/measure/drift.sql"), scope).named_results())
+    rows = list(client.query(query_text("classify/measure/drift.sql"), scope).named_results())
     reference, current = (_window([row for row in rows if row["window"] == name]) for name in ("reference", "current"))
     return judged(version, reference, current, least)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 from pipelines.verify import VerifyReport
 from tests.integration.verify.world import DAY, MORNING, World, document, event_row, found, insert, ledger_row, states
 
@@ -55,7 +55,7 @@ def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., Ve
 
 def roll_up(world: World, started: timedelta = timedelta(minutes=1)) -> None:
     """Build the day, as if begun `started` from now."""
-    world.client.command(f"INSERT INTO rollup_daily {packaged('rollup.sql')}", {"day": DAY})
+    world.client.command(f"INSERT INTO rollup_daily {query_text('marts/rollup.sql')}", {"day": DAY})
     activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
     insert(
         world.client,
@@ -130,7 +130,7 @@ def build_marts(world: World) -> None:
     roll_up(world)
     for mart in MARTS:
         period = {"period": "day", "first": DAY, "last": DAY, "as_of": datetime(2026, 11, 21)}
-        world.client.command(f"INSERT INTO mart_{mart} {packaged(f'marts/{mart}.sql')}", period)
+        world.client.command(f"INSERT INTO mart_{mart} {query_text(f'marts/{mart}/build.sql')}", period)
         build = {"mart": mart, "period": "day", "period_start": DAY, "seen": 1}
         insert(world.client, "mart_builds", build | {"as_of": datetime(2026, 11, 21)})
 

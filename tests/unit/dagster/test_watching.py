@@ -10,7 +10,7 @@ import pytest
 from dagster_project.resources import Services
 from dagster_project.stream import EVERY, KEEPS_UP, Cursor, Look, _cursor, _events, stream_watch
 from infra.settings import settings
-from pipelines.observe import Lag, LedgerFigures
+from pipelines.watch.lag import Lag, LedgerFigures
 
 FIGURES = LedgerFigures(
     batch_id=7, batch_rows=50, batch_age_seconds=1.0, rows_per_second=20.0, good=90, quarantined=8, duplicates=2,

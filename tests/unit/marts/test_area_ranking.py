@@ -14,9 +14,9 @@ from marts_facts import CITY, at, insert, message, registered
 
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, Kind, period_of
+from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import Plan, execute, plan_days, rebuild_days
-from pipelines.rollup import build_day
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 DAY = date(2026, 3, 4)  # a Wednesday
 AS_OF = at(DAY, 33)  # an hour after the day's reports are due
@@ -126,7 +126,7 @@ def test_every_figure_is_the_number_of_reports_behind_it(ranked: Client, level: 
     for code, row in _ranking(ranked, level, "week").items():
         scope = {"first": row["period_start"], "last": row["period_end"], "city": CITY, "area": code}
         scope["as_of"] = AS_OF.strftime("%Y-%m-%d %H:%M:%S")
-        behind = list(ranked.query(packaged("marts/drill/area_ranking.sql"), scope).named_results())
+        behind = list(ranked.query(query_text("marts/area_ranking/drill.sql"), scope).named_results())
         assert len(behind) == row["reported"]
         assert {name: sum(report[name] for report in behind) for name in DRILLED} == {n: row[n] for n in DRILLED}
 

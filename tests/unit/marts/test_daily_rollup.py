@@ -7,8 +7,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from marts_facts import at, insert, message
 
-from pipelines.rollup import build_day, overdue_days, recompute_differences, stale_days
-from pipelines.sql import packaged
+from pipelines.marts.rollup import build_day, overdue_days, recompute_differences, stale_days
+from pipelines.services.queries import query_text
 
 DAY = date(2026, 3, 4)
 
@@ -48,7 +48,7 @@ def test_figures_of_a_cell(client: Client) -> None:
 
 
 def test_columns_stand_in_the_order_of_the_table(client: Client) -> None:
-    selected = client.query(packaged("rollup.sql"), {"day": DAY}).column_names
+    selected = client.query(query_text("marts/rollup.sql"), {"day": DAY}).column_names
     assert selected == client.query("SELECT * FROM rollup_daily").column_names
 
 
@@ -172,7 +172,7 @@ ANALYST = "SELECT count(), countIf(on_time) FROM reports WHERE day {}"
 @pytest.mark.parametrize(
     ("query", "days"),
     [
-        (packaged("rollup.sql"), 1),
+        (query_text("marts/rollup.sql"), 1),
         (ANALYST.format("= {day:Date}"), 1),
         (ANALYST.format("BETWEEN {day:Date} AND {day:Date} + 2"), 3),
     ],

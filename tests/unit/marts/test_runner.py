@@ -7,10 +7,10 @@ from clickhouse_connect.driver.client import Client
 from marts_facts import at, insert, message
 
 from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, MARTS, RISING_TYPES, Period, period_of
+from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import build_marts, plan_days, plan_stale, rebuild_days, rebuild_stale
-from pipelines.rollup import build_day
-from pipelines.sql import packaged
-from pipelines.swap import Superseded, Swap, sweep
+from pipelines.marts.swap import Superseded, Swap, sweep
+from pipelines.services.queries import query_text
 
 DAY = date(2026, 3, 4)
 AS_OF = at(DAY, 12)
@@ -104,14 +104,14 @@ def test_progress_counts_every_step(client: Client) -> None:
 def test_columns_stand_in_the_order_of_the_tables(client: Client) -> None:
     scope = {"period": "day", "first": DAY, "last": DAY, "as_of": "2026-03-04 12:00:00"}
     for mart in MARTS:
-        selected = client.query(packaged(f"marts/{mart.name}.sql"), scope).column_names
+        selected = client.query(query_text(f"marts/{mart.name}/build.sql"), scope).column_names
         assert selected == client.query(f"SELECT * FROM {mart.table}").column_names
 
 
 def test_a_later_build_takes_over_from_a_suspended_one(client: Client) -> None:
     insert(client, [message("a", DAY)])
     with pytest.raises(Superseded), Swap(client, "rollup_daily", DAY) as suspended:
-        suspended.fill(packaged("rollup.sql"), {"day": DAY})
+        suspended.fill(query_text("marts/rollup.sql"), {"day": DAY})
         insert(client, [message("b", DAY)])
         assert build_day(client, DAY, "later").reports == 2
         suspended.commit()

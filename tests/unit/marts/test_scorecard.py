@@ -16,9 +16,9 @@ from marts_facts import CITY, at, insert, message, registered
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, SCORECARD, period_of
 from pipelines.marts.read import Reader
+from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import rebuild_days, stale_marts
-from pipelines.rollup import build_day
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 from pipelines.verify.marts import check_marts
 from schemas.contract.v1 import SOURCES
 from schemas.migrations import migrations
@@ -165,14 +165,14 @@ def test_only_places_and_sources_that_are_known_have_a_card(cards: dict[str, dic
 
 def test_every_source_of_the_contract_is_counted_and_named() -> None:
     views = next(migration.sql for migration in migrations() if migration.name == "scorecard")
-    for text in (packaged("marts/scorecard.sql"), views):
+    for text in (query_text("marts/scorecard/build.sql"), views):
         assert [source for source in SOURCES if f"'{source}'" not in text] == []
 
 
 def test_the_messages_behind_a_card(scored: Client, cards: dict[str, dict[str, Any]]) -> None:
     for code, row in cards.items():
         scope = {"day": DAY, "city": CITY, "area": code}
-        behind = list(scored.query(packaged("marts/drill/scorecard.sql"), scope).named_results())
+        behind = list(scored.query(query_text("marts/scorecard/drill.sql"), scope).named_results())
         accepted = [one for one in behind if one["part"] == "accepted"]
         refused = {one["payload_sha256"] for one in behind if one["part"] == "quarantined"}
         assert (len(accepted), len(refused)) == (row["messages"], row["quarantined"]), code

@@ -4,8 +4,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from pipelines.database.migrate import _fault, load_registry, migrate, pending
 from pipelines.errors import TransientFault, UserFault
-from pipelines.migrate import _fault, load_registry, migrate, pending
 from schemas.migrations import Migration, migrations
 
 DIMENSIONS = {"cities": 3, "counties": 12, "towns": 186, "grids": 12_049, "event_types": 33}

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.sources.base import Mapped
-from pipelines.sources.boston311 import COLUMNS
 from pipelines.sources.catalogue import open_source
+from pipelines.sources.files.boston311 import COLUMNS
 from pipelines.sources.ingest import Ingested, ingest
+from pipelines.sources.source import Mapped
 from schemas.contract.v1 import Report
 
 ROW = dict.fromkeys(COLUMNS, "") | {

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.sources.base import Mapped
 from pipelines.sources.catalogue import open_source
+from pipelines.sources.files.pingshan import COLUMNS
 from pipelines.sources.ingest import ingest
-from pipelines.sources.pingshan import COLUMNS
+from pipelines.sources.source import Mapped
 from schemas.contract.v1 import Report
 
 ROW = dict.fromkeys(COLUMNS, "1") | {

@@ -10,7 +10,7 @@ from pipelines.classify import current_model
 from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import WARNINGS, judge
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Range, Stream
+from pipelines.load.ranges import Range, Stream
 from pipelines.places.outlines import metres_outside
 from pipelines.sources.simulator.bad import KINDS
 from pipelines.sources.simulator.manifest import Sent

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UserFault
-from pipelines.sources.base import open_csv, stable_uuid
 from pipelines.sources.catalogue import SOURCES, open_source
+from pipelines.sources.source import open_csv, stable_uuid
 from schemas.crosswalks import crosswalks
 
 

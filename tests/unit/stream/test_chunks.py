@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import PositionFault
-from pipelines.ledger import Progress, Range
+from pipelines.load.ranges import Progress, Range
 from pipelines.stream.chunks import behind, cut, offsets_of
 from tests.unit.messages import records
 

@@ -1,7 +1,7 @@
 """Which offsets are lost, told from the ledger and from where Kafka begins."""
 
 from pipelines.errors import PositionFault
-from pipelines.ledger import Progress, Range
+from pipelines.load.ranges import Progress, Range
 from pipelines.stream.gaps import fault, gaps
 
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import UserFault
-from pipelines.ledger import Progress, Range, Stream
-from pipelines.load import Rows
+from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.services.clickhouse import ClickHouse
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
-from pipelines.stream.held import BreakerOpen, Held, give_order, read_order
+from pipelines.stream.hold import BreakerOpen, Held, give_order, read_order
 from pipelines.stream.state import read_state, write_state
 from pipelines.stream.task import Guard, Work
 

@@ -9,8 +9,8 @@ import pytest
 from pipelines.classify import load_model
 from pipelines.intake.decode import Limits
 from pipelines.intake.rules.columns import Context
-from pipelines.ledger import Range, Stream
-from pipelines.load import Rows
+from pipelines.load.ranges import Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare

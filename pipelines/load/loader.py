@@ -12,22 +12,23 @@ Synchronous inserts only: async ones with a token have lost rows in released Cli
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from pipelines import ledger
 from pipelines.errors import TransientFault, first_line
-from pipelines.ledger import Phase, Range, Stream
+from pipelines.load import ledger
+from pipelines.load.ledger import Phase
+from pipelines.load.ranges import Range, Stream
+from pipelines.load.rows import Rows
 from pipelines.services.clickhouse import is_transient
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 T = TypeVar("T")
 
@@ -40,22 +41,7 @@ _INSERT_SETTINGS = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
-_HEALS = ("sql/heal_report_states.sql", "sql/heal_report_handling.sql")
-
-
-class Rows(NamedTuple):
-    """One range, ready to insert: `events` and `quarantine` rows in their tables' columns, and the
-    number of resends dropped because their event_id stood earlier in the range. `warned`: how many of
-    the events have warnings; `masked`: how many pieces of personal data of each kind were masked."""
-
-    offsets: Range
-    events: pa.Table
-    quarantine: pa.Table
-    duplicates: int
-    first_time: Any
-    last_time: Any
-    warned: int = 0
-    masked: Mapping[str, int] = MappingProxyType({})
+_HEALS = ("load/heal_report_states.sql", "load/heal_report_handling.sql")
 
 
 @dataclass(frozen=True)
@@ -101,13 +87,13 @@ class Loader:
     def _missing(self, rows: Rows) -> pa.Table:
         """The rows that an earlier try did not leave in `events`."""
         scope = self._scope(rows.offsets)
-        present: pa.Table = self._try(lambda: self.client.query_arrow(packaged("sql/present_offsets.sql"), scope))
+        present: pa.Table = self._try(lambda: self.client.query_arrow(query_text("load/present_offsets.sql"), scope))
         there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
         return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
 
     def _heal(self, offsets: Range) -> None:
         """Derive again what the views may have missed when the server died between two parts."""
-        for query in map(packaged, _HEALS):
+        for query in map(query_text, _HEALS):
             self._try(functools.partial(self.client.command, query, self._scope(offsets)))
 
     def _scope(self, offsets: Range) -> dict[str, Any]:

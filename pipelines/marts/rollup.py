@@ -6,8 +6,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.sql import packaged
-from pipelines.swap import Superseded, Swap
+from pipelines.marts.swap import Superseded, Swap
+from pipelines.services.queries import query_text
 
 # Seconds after a push into a day before a build of it is trusted; far above what one insert takes.
 SETTLE = 30.0
@@ -64,13 +64,13 @@ def stale_days(client: Client, settle: float = SETTLE, today: date | None = None
     """
     recent = today - RECENT if today else date(1970, 1, 1)
     scope = {"settle": settle, "recent": recent, "rest": REST.total_seconds()}
-    return [day for (day,) in client.query(packaged("sql/stale_days.sql"), scope).result_rows]
+    return [day for (day,) in client.query(query_text("marts/stale_days.sql"), scope).result_rows]
 
 
 def overdue_days(client: Client, today: date) -> dict[date, int]:
     """Days whose figures lack messages loaded more than `SOON` (or `LATER`) minutes ago: for how many minutes."""
     scope = {"recent": today - RECENT, "soon": SOON, "later": LATER}
-    return {day: int(minutes) for day, minutes in client.query(packaged("sql/overdue_days.sql"), scope).result_rows}
+    return {day: int(minutes) for day, minutes in client.query(query_text("marts/overdue_days.sql"), scope).result_rows}
 
 
 def build_day(client: Client, day: date, run_id: str) -> DayBuild:
@@ -81,7 +81,7 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
     try:
         with Swap(client, "rollup_daily", day) as build:
             seen, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
-            rows = build.fill(packaged("rollup.sql"), {"day": day})
+            rows = build.fill(query_text("marts/rollup.sql"), {"day": day})
             build.commit()
     except Superseded:
         return DayBuild(day, superseded=True)
@@ -93,7 +93,7 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
 
 def recompute_differences(client: Client, day: date) -> list[Difference]:
     """Cells in which the stored rollup of `day` is not its recomputation from `reports`; reads only."""
-    query = packaged("sql/rollup_differences.sql").replace("$recomputed", packaged("rollup.sql"))
+    query = query_text("marts/rollup_differences.sql").replace("$recomputed", query_text("marts/rollup.sql"))
     rows = client.query(query, {"day": day}).result_rows
     return [Difference(day, city, grid, kind, _named(old), _named(new)) for city, grid, kind, old, new in rows]
 

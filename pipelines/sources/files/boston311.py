@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UserFault
-from pipelines.sources.base import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
+from pipelines.sources.source import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import event_type
 from schemas.registry import grids_by_source

@@ -14,7 +14,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from pipelines.dimensions import Dimension, all_new, load_registry
+from pipelines.database.dimensions import Dimension, all_new, load_registry
 from pipelines.errors import TransientFault, UserFault
 from pipelines.services.clickhouse import ClickHouse, connect, is_transient
 from schemas.migrations import Migration, migrations, statements

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from pipelines.ledger import Progress, Stream
-from pipelines.sql import packaged
+from pipelines.load.ranges import Progress, Stream
+from pipelines.services.queries import query_text
 from pipelines.stream.breaker import Breaker, Refused
-from pipelines.stream.held import Order, read_order
+from pipelines.stream.hold import Order, read_order
 
 
 class Memory:
@@ -54,6 +54,6 @@ class Memory:
         refused = np.zeros(max(0, last + 1 - first), np.bool_)
         if len(refused):
             scope = {"topic_id": stream.topic_id, "partition": partition, "first": first, "last": last}
-            rows = client.query(packaged("sql/recent_rejects.sql"), scope).result_rows
+            rows = client.query(query_text("stream/recent_rejects.sql"), scope).result_rows
             refused[[int(row[0]) - first for row in rows]] = True
         return refused

@@ -7,14 +7,13 @@ mark, and its age is the arrival time of the oldest message not yet loaded.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer, TopicPartition
 
 from pipelines.errors import TransientFault
 from pipelines.services import kafka
-from pipelines.sql import packaged
+from pipelines.services.queries import query_text
 
 _POLL_MS = 3000
 
@@ -53,7 +52,7 @@ class LedgerFigures:
 
 def ledger_figures(client: Client, topic_id: str) -> LedgerFigures | None:
     """The ledger's figures, or None when nothing was loaded yet."""
-    result = client.query(packaged("sql/ledger_figures.sql"), {"topic_id": topic_id})
+    result = client.query(query_text("watch/ledger_figures.sql"), {"topic_id": topic_id})
     row = dict(zip(result.column_names, result.result_rows[0], strict=True))
     loaded = row["good"] + row["quarantined"] + row["duplicates"]
     return LedgerFigures(**row) if loaded else None
@@ -61,11 +60,11 @@ def ledger_figures(client: Client, topic_id: str) -> LedgerFigures | None:
 
 def high_water(client: Client, topic_id: str) -> dict[int, int]:
     """The last loaded offset, by partition; partitions never loaded are absent."""
-    rows = client.query(packaged("sql/high_water.sql"), {"topic_id": topic_id}).result_rows
+    rows = client.query(query_text("watch/high_water.sql"), {"topic_id": topic_id}).result_rows
     return {int(partition): int(last) for partition, last in rows}
 
 
-def lag(client: Client, bootstrap: str, topic: str) -> Lag:
+def current_lag(client: Client, bootstrap: str, topic: str) -> Lag:
     """What waits in Kafka.
 
     Raises:
@@ -122,15 +121,3 @@ def wait_until_loaded(
         if left and time.monotonic() > deadline:
             raise TransientFault(f"{left} messages are still waiting after {timeout:.0f} s; see `gridstream status`")
         time.sleep(0.3 if left else 0)
-
-
-def quality(client: Client, city: str) -> dict[str, int]:
-    """Counts over a city's reports: who decided the type, how many are handled, on time, reopened."""
-    result = client.query(packaged("sql/quality_summary.sql"), {"city": city})
-    return dict(zip(result.column_names, map(int, result.result_rows[0]), strict=True))
-
-
-def days_present(client: Client, city: str, first: date, last: date) -> set[date]:
-    """The days from `first` to `last` for which the city has reports."""
-    scope = {"city": city, "first": first, "last": last}
-    return {row[0] for row in client.query(packaged("sql/days_present.sql"), scope).result_rows}

@@ -1,0 +1,1 @@
+"""Bring the database to what `schemas` says: migrations and dimension tables."""

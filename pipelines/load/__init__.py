@@ -1,0 +1,1 @@
+"""Load one offset range into ClickHouse exactly once: the loader and its ledger."""

@@ -1,0 +1,1 @@
+"""Undecided reports out to a clerk as a spreadsheet, and decisions back as messages."""

@@ -1,0 +1,1 @@
+"""Sources that are files: one adapter each."""

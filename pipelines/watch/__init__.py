@@ -1,0 +1,1 @@
+"""How the stream is doing, read only: lag, ledger figures, and the one verdict on its health."""
