@@ -15,7 +15,7 @@ from pipelines.marts.runner import Plan, execute, plan_mart
 from pipelines.services.queries import query_text
 
 MARTS_GROUP = "marts"
-POOL = "rebuild"  # one run at a time, see infra/local/dagster.yaml
+POOL = "rebuild"  # one run at a time, see infra/local/services/dagster.yaml
 
 # The oldest public data set (Pingshan) begins in 2018. One more than the days that have ended: today.
 FIRST_DAY = date(2018, 1, 1)

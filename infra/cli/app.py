@@ -4,28 +4,28 @@ import logging
 
 import typer
 
-from infra.cli.lazy import LazyGroup
-from infra.cli.output import faults_as_lines
+from infra.cli.shared.lazy import LazyGroup
+from infra.cli.shared.output import faults_as_lines
 
 # Which commands each module of infra.cli registers, in the order in which help lists them.
 GROUPS = {
-    "demo": ("demo",),
-    "stack": ("up", "down", "restart", "logs"),
-    "status": ("status",),
-    "simulate": ("simulate",),
-    "ingest": ("ingest",),
-    "verify": ("verify",),
-    "marts": ("rebuild", "ranking", "trends", "scorecard"),
-    "sql": ("sql",),
-    "quality": ("quality",),
+    "demo.demo": ("demo",),
+    "stack.stack": ("up", "down", "restart", "logs"),
+    "stack.status": ("status",),
+    "data.simulate": ("simulate",),
+    "data.ingest": ("ingest",),
+    "data.verify": ("verify",),
+    "figures.marts": ("rebuild", "ranking", "trends", "scorecard"),
+    "data.sql": ("sql",),
+    "figures.quality": ("quality",),
     "quarantine": ("quarantine",),
-    "classify": ("classify",),
-    "model": ("model",),
-    "review": ("review",),
-    "migrate": ("migrate",),
-    "stream": ("stream",),
-    "bench": ("bench",),
-    "settings": ("settings",),
+    "model.classify": ("classify",),
+    "model.model": ("model",),
+    "model.review": ("review",),
+    "stack.migrate": ("migrate",),
+    "stack.stream": ("stream",),
+    "bench.bench": ("bench",),
+    "stack.settings": ("settings",),
 }
 
 _HELP = """城市事件流分析：Kafka → Spark → ClickHouse，由 Dagster 编排。

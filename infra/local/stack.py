@@ -11,13 +11,13 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from infra.local import leftovers, ports, supervisor
-from infra.local.environment import changed_since_start, environment, remember
+from infra.local.fetch.jars import Progress
+from infra.local.fetch.java import find_java
 from infra.local.files import last_lines, locked
-from infra.local.jars import Progress
-from infra.local.java import find_java
-from infra.local.programs import NAMES, ON_DEMAND, SERVICES, WORKERS, Program, programs
+from infra.local.services.programs import NAMES, ON_DEMAND, SERVICES, WORKERS, Program, programs
 from infra.local.sockets import remove_sockets
+from infra.local.supervise import leftovers, ports, supervisor
+from infra.local.supervise.environment import changed_since_start, environment, remember
 from infra.settings import Settings
 from pipelines.errors import UserFault
 

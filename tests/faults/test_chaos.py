@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.stack import bring_up
+from infra.cli.stack.stack import bring_up
 from infra.local import stack as embedded
-from infra.local.environment import environment
-from infra.local.java import find_java
-from infra.local.simulator import gridstream
-from infra.local.states import processes
+from infra.local.fetch.java import find_java
+from infra.local.services.simulator import gridstream
+from infra.local.supervise.environment import environment
+from infra.local.supervise.states import processes
 from infra.settings import Settings
 from pipelines.errors import GridstreamError
 from pipelines.services.clickhouse import connect

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.stack import bring_up
+from infra.cli.stack.stack import bring_up
 from infra.local import stack as embedded
-from infra.local.clickhouse import directory
-from infra.local.simulator import gridstream
+from infra.local.services.clickhouse import directory
+from infra.local.services.simulator import gridstream
 from pipelines.sources.simulator.manifest import read_manifest
 from tests.integration.conftest import Stack, own_settings
 from tests.integration.test_stream import Streaming, require_equal, require_proof, until

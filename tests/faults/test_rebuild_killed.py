@@ -19,9 +19,9 @@ import pytest
 
 from dagster_project.assets import rollup_daily
 from dagster_project.jobs import UNFINISHED, rebuild_stale
-from infra.local import dagster as local
 from infra.local import stack as embedded
-from infra.local.states import processes
+from infra.local.services import dagster as local
+from infra.local.supervise.states import processes
 from pipelines.clock import now
 from pipelines.marts import runner
 from pipelines.marts.build import mart_differences

@@ -15,9 +15,9 @@ from clickhouse_connect.driver.client import Client
 from pydantic import SecretStr
 
 from infra.local import stack as embedded
-from infra.local.environment import environment
-from infra.local.java import find_java
-from infra.local.simulator import gridstream
+from infra.local.fetch.java import find_java
+from infra.local.services.simulator import gridstream
+from infra.local.supervise.environment import environment
 from infra.settings import Settings, settings
 from pipelines.database import migrate
 from pipelines.services.clickhouse import connect

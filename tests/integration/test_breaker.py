@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from kafka import KafkaProducer
 
 from dagster_project.stream import held_back
-from infra.cli.figures import stream_view
-from infra.local.simulator import gridstream
+from infra.cli.stack.stream_view import stream_view
+from infra.local.services.simulator import gridstream
 from tests.integration.conftest import Stack
 from tests.integration.test_stream import Streaming, require_proof, until
 

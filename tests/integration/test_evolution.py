@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.simulator import gridstream
+from infra.local.services.simulator import gridstream
 from tests.integration.conftest import Stack, end
 from tests.integration.test_replay import Streaming, command, report, require_proof, send, states
 from tests.walkthrough import copy, environment

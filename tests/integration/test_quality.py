@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import build as application
-from infra.local.grants import QUALITY
+from infra.grants import QUALITY
 from pipelines.marts.runner import rebuild_days
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build

@@ -12,7 +12,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from infra.local.simulator import gridstream
+from infra.local.services.simulator import gridstream
 from pipelines.services.publish import Publisher
 from pipelines.verify import verify
 from tests.integration.conftest import Stack

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.local.simulator import gridstream
+from infra.local.services.simulator import gridstream
 from pipelines.classify.modelfile import SHIPPED, load_model, save_model, versioned
 from pipelines.services.publish import Publisher
 from tests.integration.conftest import Stack

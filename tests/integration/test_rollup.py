@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from typer.testing import CliRunner
 
 from dagster_project.definitions import defs
-from infra.cli import marts
+from infra.cli.figures import marts
 from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS

@@ -12,9 +12,11 @@ import psutil
 import pytest
 from kafka import KafkaProducer
 
-from infra.local import clickhouse, kafka, leftovers, stack
+from infra.local import stack
+from infra.local.services import clickhouse, kafka
 from infra.local.sockets import socket_path
-from infra.local.states import ProcessState, processes
+from infra.local.supervise import leftovers
+from infra.local.supervise.states import ProcessState, processes
 from infra.settings import Settings
 from pipelines.database import migrate
 from pipelines.errors import UserFault

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.figures import stream_view
-from infra.local.simulator import gridstream
+from infra.cli.stack.stream_view import stream_view
+from infra.local.services.simulator import gridstream
 from pipelines.sources.simulator.manifest import Manifest, read_manifest
 from pipelines.verify import verify
 from tests.integration.conftest import Stack

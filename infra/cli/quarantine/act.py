@@ -6,9 +6,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.output import EXIT_FAILS, AsJson, emit, number
-from infra.cli.quarantine.choosing import choosing, engineer
-from infra.cli.quarantine.naming import WHY, titled
+from infra.cli.quarantine.options import choosing, engineer
+from infra.cli.quarantine.words import WHY, titled
+from infra.cli.shared.output import EXIT_FAILS, AsJson, emit, number
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.privacy.mask import masker, read_patterns

@@ -9,9 +9,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.output import AsJson, Column, emit, moment, number, table
-from infra.cli.quarantine.choosing import From, Rule, engineer
-from infra.cli.quarantine.naming import STAGES, STATES, names, titled
+from infra.cli.quarantine.options import From, Rule, engineer
+from infra.cli.quarantine.words import STAGES, STATES, names, titled
+from infra.cli.shared.output import AsJson, Column, emit, moment, number, table
 from infra.settings import settings
 from pipelines.quarantine import read
 from pipelines.quarantine.read import Quarantined

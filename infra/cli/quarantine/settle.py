@@ -7,10 +7,10 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.output import EXIT_FAILS, AsJson, emit, number, progress
 from infra.cli.quarantine.act import DryRun
-from infra.cli.quarantine.choosing import engineer
-from infra.cli.quarantine.naming import UNKNOWN
+from infra.cli.quarantine.options import engineer
+from infra.cli.quarantine.words import UNKNOWN
+from infra.cli.shared.output import EXIT_FAILS, AsJson, emit, number, progress
 from infra.settings import settings
 from pipelines.quarantine import settle as settling
 from pipelines.quarantine.settle import SAFE_AGE, Settled

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 
-from infra.cli import quarantine, sql, verify
-from infra.cli.output import faults_as_lines
-from infra.cli.quarantine import choosing, read
+from infra.cli import quarantine
+from infra.cli.data import sql, verify
+from infra.cli.quarantine import read
+from infra.cli.shared.output import faults_as_lines
 from tests.integration.verify.world import REJECTED, World
 
 
@@ -27,7 +28,7 @@ Run = Callable[..., Result]
 def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run one command line on the test's own database and topic."""
     app = typer.Typer(pretty_exceptions_enable=False)
-    for module in (verify, sql, choosing, read):
+    for module in (verify, sql, options, read):
         monkeypatch.setattr(module, "settings", lambda: stack.settings)
     for command in (verify, sql, quarantine):
         command.register(app)

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from infra.cli.verify import FIGURES
+from infra.cli.data.verify import FIGURES
 from pipelines.verify import VerifyReport
 from tests.integration.verify.world import (
     RESEND,

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from infra.cli import classify as command
+from infra.cli.model import classify as command
 from pipelines.classify.json_lines import LineClassifier, batches
 from pipelines.classify.model import Model
 

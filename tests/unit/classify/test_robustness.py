@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.simulator import gridstream
+from infra.local.services.simulator import gridstream
 from pipelines.classify.features import strings
 from pipelines.classify.json_lines import LineClassifier
 from pipelines.classify.model import OTHER, Model

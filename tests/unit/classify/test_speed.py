@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from infra.cli.bench_classify import classify
+from infra.cli.bench.classify import classify
 from pipelines.classify.measure import fasttext_baseline, speed
 from pipelines.classify.model import Model
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import GROUPS, build
-from infra.cli.lazy import registered
+from infra.cli.shared.lazy import registered
 
 
 @pytest.mark.parametrize("module", GROUPS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from infra.cli import output
+from infra.cli.shared import output
 from pipelines.clock import SHANGHAI
 from pipelines.errors import PositionFault, TransientFault, UserFault
 

@@ -7,7 +7,7 @@ import typer
 
 from infra.cli.quarantine import register
 from infra.cli.quarantine.act import fix
-from infra.cli.quarantine.choosing import choosing
+from infra.cli.quarantine.options import choosing
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.quarantine.read import Position, parse_position

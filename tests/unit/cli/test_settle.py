@@ -9,9 +9,9 @@ from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
 from infra.cli.app import build
-from infra.cli.quarantine.naming import UNKNOWN
 from infra.cli.quarantine.read import _stats
 from infra.cli.quarantine.settle import _document, _told
+from infra.cli.quarantine.words import UNKNOWN
 from pipelines.quarantine.read import Group
 from pipelines.quarantine.settle import Settled, Stuck, Unknown
 from pipelines.services.publish import Acknowledged

@@ -15,7 +15,7 @@ from dagster._core.test_utils import instance_for_test
 from dagster_project.assets import DAYS, FIRST_DAY, POOL
 from dagster_project.definitions import defs
 from dagster_project.jobs import DayRange, rebuild_days, rebuild_stale
-from infra.local.dagster import MODULE
+from infra.local.services.dagster import MODULE
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
 

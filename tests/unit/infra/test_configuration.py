@@ -18,12 +18,13 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 from supervisor.options import ServerOptions
 
-from infra.local import clickhouse, dagster, kafka, supervisor
-from infra.local.environment import changed_since_start, environment, remember
-from infra.local.grants import GRANTS
-from infra.local.java import Java
-from infra.local.programs import NAMES, programs
+from infra.grants import GRANTS
+from infra.local.fetch.java import Java
+from infra.local.services import clickhouse, dagster, kafka
+from infra.local.services.programs import NAMES, programs
 from infra.local.sockets import socket_path
+from infra.local.supervise import supervisor
+from infra.local.supervise.environment import changed_since_start, environment, remember
 from infra.settings import USERS, Settings
 from pipelines.errors import UserFault
 

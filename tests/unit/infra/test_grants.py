@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from infra.local.grants import grants
+from infra.grants import grants
 
 SELECT = re.compile(r"GRANT SELECT(?:\((?P<columns>.*)\))? ON there\.(?P<table>\S+)")
 

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pyspark
 import pytest
 
-from infra.local import jars as module
-from infra.local.jars import KAFKA, MANIFEST, SPARK_KAFKA, Bundle, jars
-from infra.local.java import Java
+from infra.local.fetch import jars as module
+from infra.local.fetch.jars import KAFKA, MANIFEST, SPARK_KAFKA, Bundle, jars
+from infra.local.fetch.java import Java
 from pipelines.errors import UserFault
 
 NO_JAVA = Java(Path("/nonexistent"), "17")

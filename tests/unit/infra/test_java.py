@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import java
-from infra.local.truststore import write_truststore
+from infra.local.fetch import java
+from infra.local.fetch.truststore import write_truststore
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local import leftovers
+from infra.local.supervise import leftovers
 
 SLEEP = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); print('up', flush=True); time.sleep(60)"
 
@@ -38,7 +38,7 @@ def test_a_stack_finds_its_own_processes_and_their_children_only(tmp_path: Path)
 
 
 def test_the_process_that_asks_is_never_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = f"from infra.local import leftovers; print(leftovers.marked({str(tmp_path)!r}))"
+    script = f"from infra.local.supervise import leftovers; print(leftovers.marked({str(tmp_path)!r}))"
     answer = subprocess.run(
         [sys.executable, "-c", script],
         env=os.environ | {leftovers.MARK: str(tmp_path)},

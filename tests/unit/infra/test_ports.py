@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from infra.local.ports import require_free
+from infra.local.supervise.ports import require_free
 from infra.settings import Settings
 from pipelines.errors import UserFault
 

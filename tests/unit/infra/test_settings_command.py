@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from infra.cli.output import console, to_json
-from infra.cli.settings import command, described
+from infra.cli.shared.output import console, to_json
+from infra.cli.stack.settings import command, described
 from infra.settings import Settings
 
 

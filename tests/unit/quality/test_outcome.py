@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dagster_project.quality import MOST_DAYS, due
-from infra.cli.quality import exit_code
+from infra.cli.figures.quality import exit_code
 from pipelines.errors import UserFault
 from pipelines.quality.checkpoint import chosen, sample_query
 from pipelines.quality.docs import index, offline

@@ -1,0 +1,100 @@
+"""`gridstream sql`: one read-only query, as an analyst unless told otherwise."""
+
+import shutil
+import sys
+from contextlib import closing
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from clickhouse_connect.driver.client import Client
+from rich.console import Group, RenderableType
+
+from infra.cli.shared.output import AsJson, Column, emit, moment, number, table
+from infra.settings import settings
+from pipelines.errors import UserFault
+from pipelines.services.clickhouse import connect
+
+Reader = Literal["analyst", "engineer", "board"]
+_SHOWN = 1_000  # rows a table shows; --json and --csv give all
+_READ_ONLY = {"readonly": 2}  # 2: reading only, but the query may carry settings
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="查询语句 the query, 'SELECT count() FROM reports'")] = None,
+    file: Annotated[Path | None, typer.Option(help="从文件读取，- 为标准输入 file with the query, - for stdin")] = None,
+    user: Annotated[Reader, typer.Option(help="以谁的权限 whose rights to use")] = "analyst",
+    as_json: AsJson = False,
+    csv: Annotated[bool, typer.Option("--csv", help="输出 CSV print CSV with a header")] = False,
+) -> None:
+    """查询 ClickHouse（只读）。
+
+    Runs one read-only query. The default user, analyst, sees reports, the published views and the registry.
+    """
+    if as_json and csv:
+        raise UserFault("--json and --csv exclude each other; give one")
+    text = _query(query, file)
+    with closing(connect(settings().clickhouse(user), **_READ_ONLY)) as client:
+        if csv:
+            _write_csv(client, text)
+        elif as_json:
+            names, types, rows = _fetch(client, text, None)
+            columns = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
+            emit({"columns": columns, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, True, lambda: "")
+        else:
+            emit(None, False, lambda: _table(*_fetch(client, text, _SHOWN + 1)))
+
+
+def _query(query: str | None, file: Path | None) -> str:
+    if (query is None) == (file is None):
+        raise UserFault("give either a query or --file, such as: gridstream sql 'SELECT count() FROM reports'")
+    try:
+        text = query if file is None else sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserFault(f"cannot read {file}: {error}") from None
+    text = (text or "").strip().rstrip(";").strip()
+    if not text:
+        raise UserFault("the query is empty")
+    return text
+
+
+def _fetch(client: Client, text: str, limit: int | None) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+    with client.query_rows_stream(text, tz_mode="aware") as stream:
+        source = stream.source
+        return list(source.column_names), [kind.name for kind in source.column_types], list(islice(stream, limit))
+
+
+def _write_csv(client: Client, text: str) -> None:
+    answer: Any = client.raw_stream(text, fmt="CSVWithNames")
+    with closing(answer) as stream:
+        sys.stdout.flush()
+        shutil.copyfileobj(stream, sys.stdout.buffer)
+
+
+def _table(names: list[str], types: list[str], rows: list[tuple[Any, ...]]) -> RenderableType:
+    columns = [Column(name, right=_is_number(kind)) for name, kind in zip(names, types, strict=True)]
+    shown = table("", columns, ([_cell(value) for value in row] for row in rows[:_SHOWN]))
+    if len(rows) > _SHOWN:
+        return Group(shown, f"只显示前 {number(_SHOWN)} 行 first {number(_SHOWN)} rows only; --csv or --json give all")
+    return Group(shown, f"{number(len(rows))} 行 rows")
+
+
+def _is_number(kind: str) -> bool:
+    bare = kind.removeprefix("LowCardinality(").removeprefix("Nullable(")
+    return bare.startswith(("UInt", "Int", "Float", "Decimal", "BFloat"))
+
+
+def _cell(value: Any) -> str:
+    """As the database has it: no grouping, which would garble years and codes."""
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "-" if value is None else str(value)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sql)

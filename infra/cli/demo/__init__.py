@@ -1,0 +1,1 @@
+"""gridstream demo."""

@@ -1,0 +1,1 @@
+"""Figures: ranking, trends, scorecard, rebuild, quality."""

@@ -1,0 +1,1 @@
+"""What every command group uses: output, options, progress."""

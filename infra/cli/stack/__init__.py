@@ -1,0 +1,1 @@
+"""The stack: up, down, status, logs, settings, stream, migrate."""

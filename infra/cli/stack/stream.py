@@ -1,0 +1,118 @@
+"""`gridstream stream run`: the Spark job, in the foreground; the embedded stack runs this under its supervisor.
+`gridstream stream resume`: a person's order to a stream that its circuit breaker holds."""
+
+import logging
+import os
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from infra.cli.shared.output import fail
+from infra.local.fetch.jars import SPARK_KAFKA, jars
+from infra.local.fetch.java import find_java
+from infra.settings import Settings, settings
+from pipelines.errors import PositionFault, UserFault
+from pipelines.privacy.mask import read_patterns
+from pipelines.services import kafka
+from pipelines.services.clickhouse import connect
+from pipelines.stream import gaps
+from pipelines.stream.breaker import Breaker
+from pipelines.stream.config import StreamConfig
+from pipelines.stream.hold import give_order, order_path
+from pipelines.stream.state import read_state
+
+
+def stream_config(now: Settings) -> StreamConfig:
+    """The stream's orders as the settings say; fetches Spark's Kafka connector when the cache lacks it."""
+    java = find_java(now.cache)
+    os.environ["JAVA_HOME"] = str(java.home)
+    return StreamConfig(
+        kafka_bootstrap=now.kafka_bootstrap,
+        topic=now.topic,
+        clickhouse=now.clickhouse("loader"),
+        checkpoint=str(now.checkpoint_dir),
+        jars=jars(SPARK_KAFKA, now.cache, java, ivy_settings=now.ivy_settings),
+        state_file=now.run / "stream.json",
+        hash_key=now.hash_key_bytes(),
+        spark_master=now.spark_master,
+        driver_memory=now.spark_driver_memory,
+        chunk_rows=now.chunk_rows,
+        max_batch_rows=now.max_batch_rows,
+        trigger_seconds=now.trigger_seconds,
+        mask_patterns=read_patterns(now.mask_patterns),
+        model=now.model,
+        breaker=Breaker(now.breaker_ratio, now.breaker_window, now.breaker_minimum, now.breaker_run),
+    )
+
+
+def run(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Spark 的日志也显示 show Spark's own log too")
+    ] = False,
+) -> None:
+    """前台运行流作业：Kafka → 解码、检查、分类 → ClickHouse；Ctrl-C 安全停止。
+
+    Runs the stream in the foreground; Ctrl-C stops it safely. Exit code 3: the position in Kafka is
+    wrong, and going on would lose or double messages; `gridstream status` says what to do.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    for name in ("py4j", "py4j.clientserver", "kafka"):
+        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    from pipelines.stream.job import POSITION_EXIT, StreamJob  # Spark takes a second to import
+
+    try:
+        StreamJob(stream_config(settings())).run()
+    except PositionFault as fault:
+        fail(str(fault), POSITION_EXIT)
+
+
+def resume(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="放行到隔离区 let what waits in the topic now into quarantine, however bad")
+    ] = False,
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="放弃 Kafka 已删的消息 give up messages that Kafka deleted; see table gaps"),
+    ] = False,
+) -> None:
+    """熔断后继续：从头计数；仍然太差则再次熔断。
+
+    Lets a stream go on that its circuit breaker holds. What was refused so far counts no more; when too much
+    is refused again, it holds again. With --accept everything that is in the topic now passes, good or bad.
+    With --lost a stream that stopped because messages are gone from Kafka may be started again behind them.
+    """
+    if lost:
+        _give_up_lost(settings())
+    else:
+        _resume_held(settings(), accept)
+
+
+def _give_up_lost(now: Settings) -> None:
+    with closing(connect(now.clickhouse("loader"))) as client:
+        given_up = gaps.accept(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
+    if not given_up:
+        raise UserFault("没有记录在案的缺口 no gap is recorded that was not given up already")
+    for number, first, last in given_up:
+        print(f"分区 partition {number}: 放弃 given up {last - first + 1}, offsets {first}..{last}")
+    print("然后 then: gridstream up")
+
+
+def _resume_held(now: Settings, accept: bool) -> None:
+    state_file = now.run / "stream.json"
+    state = read_state(state_file)
+    if state is None or state.condition != "held":
+        told = state.condition if state else "never started"
+        raise UserFault(f"流作业没有被熔断 the stream is not held by its breaker; it is: {told}")
+    ends = kafka.end_offsets(now.kafka_bootstrap, now.topic) if accept else None
+    counts_from = ends or {held.partition: held.next_offset for held in state.held}
+    give_order(order_path(state_file), kafka.topic_id(now.kafka_bootstrap, now.topic), counts_from)
+    for number, offset in sorted(counts_from.items()):
+        print(f"分区 partition {number}: 自偏移量 from offset {offset} 起计数 on, messages count for the breaker")
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="流作业 the Spark stream job", no_args_is_help=True)
+    group.command("run")(run)
+    group.command("resume")(resume)
+    app.add_typer(group, name="stream")

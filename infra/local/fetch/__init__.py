@@ -1,0 +1,1 @@
+"""What the embedded stack fetches: a Java, jars, a trust store."""

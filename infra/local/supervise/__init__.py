@@ -1,0 +1,1 @@
+"""The processes of the embedded stack: supervisor, ports, states, leftovers."""
