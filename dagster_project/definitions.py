@@ -2,16 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.assets import MART_ASSETS, MARTS_GROUP, rollup_daily
-from dagster_project.checks import CHECKS
-from dagster_project.jobs import (
-    check_figures,
-    check_figures_hourly,
-    rebuild_days,
-    rebuild_stale,
-    rebuild_stale_every_5_minutes,
-)
-from dagster_project.models import classifier_drift, retrain_classifier
+from dagster_project.classifier import classifier_drift, retrain_classifier
+from dagster_project.marts import MART_ASSETS, MART_CHECKS, MARTS_GROUP, rollup_daily
 from dagster_project.quality import (
     QUALITY_CHECKS,
     build_data_docs,
@@ -20,9 +12,16 @@ from dagster_project.quality import (
     check_quality_hourly,
 )
 from dagster_project.quarantine import QUARANTINE_JOBS
+from dagster_project.rebuild import (
+    check_figures,
+    check_figures_hourly,
+    rebuild_days,
+    rebuild_stale,
+    rebuild_stale_every_5_minutes,
+)
 from dagster_project.resources import Services
-from dagster_project.sources import SOURCES
-from dagster_project.stream import stream_watch
+from dagster_project.stream import STREAM_CHECKS, stream_watch
+from dagster_project.stream_tables import SOURCES
 
 marts_follow = dg.AutomationConditionSensorDefinition(
     "marts_follow",
@@ -34,7 +33,7 @@ marts_follow = dg.AutomationConditionSensorDefinition(
 
 defs = dg.Definitions(
     assets=[*SOURCES, rollup_daily, *MART_ASSETS],
-    asset_checks=[*CHECKS, *QUALITY_CHECKS, classifier_drift],
+    asset_checks=[*MART_CHECKS, *STREAM_CHECKS, *QUALITY_CHECKS, classifier_drift],
     jobs=[
         *QUARANTINE_JOBS,
         rebuild_stale,

@@ -1,4 +1,4 @@
-"""Watching the stream from outside: how much waits in Kafka, and whether loading goes on."""
+"""The stream seen from outside: lag, progress, and the checks of the ledger. Dagster does not run the stream."""
 
 import time
 from collections.abc import Iterator
@@ -9,17 +9,20 @@ import dagster as dg
 import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from dagster_project.faults import RETRIES, faults
 from dagster_project.resources import Services
 from infra.settings import Settings
 from pipelines.errors import GridstreamError
 from pipelines.services import kafka
 from pipelines.stream.state import read_state
+from pipelines.verify.ledger import check_ledger, read_ledger
 from pipelines.watch.lag import Lag, LedgerFigures, current_lag, ledger_figures
 
 KEEPS_UP = "stream_keeps_up"
 PATIENCE = 120.0  # seconds a message may wait in Kafka
 EVERY = 300.0  # seconds between reports of an unchanged state, to keep Dagster's event log small
 
+UNFINISHED_AFTER = 600  # seconds after which a range begun and not finished is worth a warning
 LOADED = ("events", "ledger", "reports")
 
 
@@ -124,3 +127,27 @@ def _loaded(figures: LedgerFigures) -> dict[str, Any]:
     if figures.quarantine_rate is not None:
         found["quarantine_rate_last_hour"] = round(figures.quarantine_rate, 5)
     return found
+
+
+@dg.asset_check(asset="ledger", retry_policy=RETRIES)
+def ledger_balances(services: Services) -> dg.AssetCheckResult:
+    """账本连续，条数相符。Ranges are contiguous, and last - first + 1 = good + quarantined + duplicates."""
+    with faults(), services.clickhouse("engineer") as client:
+        check = check_ledger(read_ledger(client, services.settings.topic), {}, UNFINISHED_AFTER)
+    found = {f"{finding.zh} {finding.en}": finding.count for finding in check.findings}
+    examples = [dict(example) for finding in check.findings for example in finding.examples]
+    return dg.AssetCheckResult(
+        passed=check.state in ("holds", "skipped"),
+        severity=dg.AssetCheckSeverity.ERROR if check.state == "fails" else dg.AssetCheckSeverity.WARN,
+        metadata={**check.figures, **found, **({"examples": examples} if examples else {})},
+    )
+
+
+@dg.asset_check(asset="events", name=KEEPS_UP)
+def stream_keeps_up(services: Services) -> dg.AssetCheckResult:
+    """没有消息等得太久。No message waits too long; the sensor `stream_watch` asks the same every minute."""
+    seen = look(services)
+    return dg.AssetCheckResult(passed=seen.keeps_up, description=seen.problem, metadata=seen.metadata)
+
+
+STREAM_CHECKS = [ledger_balances, stream_keeps_up]

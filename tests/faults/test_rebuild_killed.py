@@ -17,8 +17,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_project.assets import rollup_daily
-from dagster_project.jobs import UNFINISHED, rebuild_stale
+from dagster_project.marts import rollup_daily
+from dagster_project.rebuild import UNFINISHED, rebuild_stale
 from infra.local import stack as embedded
 from infra.local.services import dagster as local
 from infra.local.supervise.states import processes

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from dagster._core.test_utils import instance_for_test
 
-from dagster_project.assets import DAYS, FIRST_DAY, POOL
 from dagster_project.definitions import defs
-from dagster_project.jobs import DayRange, rebuild_days, rebuild_stale
+from dagster_project.marts import DAYS, FIRST_DAY, POOL
+from dagster_project.rebuild import DayRange, rebuild_days, rebuild_stale
 from infra.local.services.dagster import MODULE
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS

@@ -5,8 +5,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from dagster_project.classifier import POOL, drift_result, outcome_metadata
 from dagster_project.definitions import defs
-from dagster_project.models import POOL, drift_result, outcome_metadata
 from pipelines.classify.measure.drift import Window, judged
 from pipelines.classify.retrain import Outcome
 

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 import dagster as dg
 from pydantic import Field
 
-from dagster_project.assets import DAYS, POOL
 from dagster_project.faults import RETRIES, faults
+from dagster_project.marts import DAYS, POOL
+from dagster_project.metadata import log_progress, materializations
 from dagster_project.quality import QUALITY
-from dagster_project.reporting import log_progress, materializations
 from dagster_project.resources import Services
 from pipelines.clock import now
 from pipelines.errors import UserFault

@@ -1,16 +1,20 @@
-"""The rollup and the marts as assets: materialize a range of days by hand, and the marts follow."""
+"""The rollup and the marts as assets, and their checks. After days are materialized by hand, the marts follow."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from dagster_project.faults import RETRIES, faults
-from dagster_project.reporting import day_metadata, log_progress, mart_metadata
+from dagster_project.metadata import day_metadata, log_progress, mart_metadata
 from dagster_project.resources import Services
-from dagster_project.sources import REPORTS
+from dagster_project.stream_tables import REPORTS
 from infra.settings import settings
 from pipelines.clock import now
-from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, RISING_TYPES, SCORECARD, Mart
+from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, MARTS, RISING_TYPES, SCORECARD, Mart
+from pipelines.marts.recheck import recheck_days, recheck_mart
+from pipelines.marts.rollup import overdue_days
 from pipelines.marts.runner import Plan, execute, plan_mart
 from pipelines.services.queries import query_text
 
@@ -107,3 +111,43 @@ MART_ASSETS = [
         [DAILY_SERIES.table],
     ),
 ]
+
+
+@dg.asset_check(asset="rollup_daily", retry_policy=RETRIES)
+def rollup_equals_recomputation(services: Services) -> dg.AssetCheckResult:
+    """最近重建的日等于由 reports 重算。The days built last equal what `reports` gives now."""
+    with faults(), services.clickhouse("engineer") as client:
+        return _equal(recheck_days(client), "cells")
+
+
+@dg.asset_check(asset="rollup_daily", retry_policy=RETRIES)
+def figures_are_current(services: Services) -> dg.AssetCheckResult:
+    """近一周的数字至多落后 15 分钟，更早的 75 分钟。
+
+    Figures of the last week are at most 15 minutes behind what was loaded, older ones at most 75.
+    """
+    with faults(), services.clickhouse("engineer") as client:
+        behind = overdue_days(client, now().date())
+    figures: dict[str, Any] = {"days behind": len(behind), "minutes": max(behind.values(), default=0)}
+    named = {"days": [day.isoformat() for day in behind]} if behind else {}
+    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata=figures | named)
+
+
+def _mart_check(mart: Mart) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=mart.table, name="equals_recomputation", retry_policy=RETRIES)
+    def check(services: Services) -> dg.AssetCheckResult:
+        """最近重建的分区等于重算。The partitions built last equal their recomputation."""
+        with faults(), services.clickhouse("engineer") as client:
+            found = recheck_mart(client, mart)
+        return _equal({f"{period.kind} {period.first}": count for period, count in found.items()}, "rows")
+
+    return check
+
+
+def _equal(found: Mapping[Any, int], what: str) -> dg.AssetCheckResult:
+    wrong = {str(name): count for name, count in found.items() if count}
+    figures: dict[str, Any] = {"partitions checked": len(found), f"differing {what}": sum(wrong.values())}
+    return dg.AssetCheckResult(passed=not wrong, metadata=figures | wrong)
+
+
+MART_CHECKS = [rollup_equals_recomputation, figures_are_current, *map(_mart_check, MARTS)]
