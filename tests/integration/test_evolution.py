@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.local.services.simulator import gridstream
 from tests.integration.conftest import Stack, end
 from tests.integration.test_replay import Streaming, command, report, require_proof, send, states
-from tests.walkthrough import copy, environment
+from tests.support.walkthrough import copy, environment
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from pipelines.services.clickhouse import connect
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from tests.integration.conftest import Stack
-from tests.integration.forwarder import Forwarder
-from tests.unit.messages import message, records
+from tests.support.forwarder import Forwarder
+from tests.support.messages import message, records
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)
 STREAM = Stream("t", "11111111-1111-1111-1111-111111111111", 1, 1)

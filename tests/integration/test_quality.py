@@ -18,7 +18,7 @@ from pipelines.quality.docs import build
 from pipelines.quality.history import keep, latest, rebuilt_days
 from schemas.expectations import Expectation, Suite
 from tests.integration.conftest import Stack
-from tests.integration.verify.world import DAY, World, make_world
+from tests.support.world import DAY, World, make_world
 
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
 DAYS = {"events": DAY, "reports": DAY, "rollup_daily": DAY, "quarantine": TODAY, "ledger": TODAY}

@@ -35,8 +35,8 @@ Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
 _DYING = """
 import os, sys
 from infra.cli.app import build
-from pipelines.actions import Journal
-from pipelines.sources.publish import Publisher
+from pipelines.quarantine.journal import Journal
+from pipelines.services.publish import Publisher
 owner, method = {"recording": (Journal, "sent"), "sending": (Publisher, "send")}[sys.argv[1]]
 setattr(owner, method, lambda *_: os.kill(os.getpid(), 9))
 build()(["quarantine", "replay", *sys.argv[2:]])

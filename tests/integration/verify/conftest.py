@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.verify import VerifyReport, verify
-from tests.integration.verify.world import World, make_world
+from tests.support.world import World, make_world
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from infra.cli import quarantine
 from infra.cli.data import sql, verify
 from infra.cli.quarantine import options, read
 from infra.cli.shared.output import faults_as_lines
-from tests.integration.verify.world import REJECTED, World
+from tests.support.world import REJECTED, World
 
 
 class Result(NamedTuple):

@@ -11,16 +11,7 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from infra.cli.data.verify import FIGURES
 from pipelines.verify import VerifyReport
-from tests.integration.verify.world import (
-    RESEND,
-    World,
-    document,
-    event_row,
-    found,
-    ledger_row,
-    quarantine_row,
-    states,
-)
+from tests.support.world import RESEND, World, document, event_row, found, ledger_row, quarantine_row, states
 
 
 def test_a_faultless_load_holds(world: World, check: Callable[..., VerifyReport]) -> None:

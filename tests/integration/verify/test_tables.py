@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.services.queries import query_text
 from pipelines.verify import VerifyReport
-from tests.integration.verify.world import DAY, MORNING, World, document, event_row, found, insert, ledger_row, states
+from tests.support.world import DAY, MORNING, World, document, event_row, found, insert, ledger_row, states
 
 
 def spoil_state(world: World, **changed: Any) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import CITY, at, insert, message, registered
 
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, Kind, period_of
 from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import Plan, execute, plan_days, rebuild_days
 from pipelines.services.queries import query_text
+from tests.support.mart_facts import CITY, at, insert, message, registered
 
 DAY = date(2026, 3, 4)  # a Wednesday
 AS_OF = at(DAY, 33)  # an hour after the day's reports are due

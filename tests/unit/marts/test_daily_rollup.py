@@ -5,10 +5,10 @@ from datetime import date, timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import at, insert, message
 
 from pipelines.marts.rollup import build_day, overdue_days, recompute_differences, stale_days
 from pipelines.services.queries import query_text
+from tests.support.mart_facts import at, insert, message
 
 DAY = date(2026, 3, 4)
 

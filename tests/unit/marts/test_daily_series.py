@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import CITY, insert, message
 
 from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import DAILY_SERIES, period_of
 from pipelines.marts.rollup import build_day
 from pipelines.services.queries import query_text
+from tests.support.mart_facts import CITY, insert, message
 
 DAY = date(2026, 3, 4)
 PERIOD = period_of("day", DAY)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import CITY, insert, message
 
 from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import RISING_TYPES, period_of
 from pipelines.services.queries import query_text
+from tests.support.mart_facts import CITY, insert, message
 
 DAY = date(2026, 3, 31)
 COUNTY = f"{CITY[:4]}01"

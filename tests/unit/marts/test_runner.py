@@ -4,13 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import at, insert, message
 
 from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, MARTS, RISING_TYPES, Period, period_of
 from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import build_marts, plan_days, plan_stale, rebuild_days, rebuild_stale
 from pipelines.marts.swap import Superseded, Swap, sweep
 from pipelines.services.queries import query_text
+from tests.support.mart_facts import at, insert, message
 
 DAY = date(2026, 3, 4)
 AS_OF = at(DAY, 12)

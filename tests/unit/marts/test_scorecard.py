@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from marts_facts import CITY, at, insert, message, registered
 
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, SCORECARD, period_of
@@ -22,6 +21,7 @@ from pipelines.services.queries import query_text
 from pipelines.verify.marts import check_marts
 from schemas.contract.v1 import SOURCES
 from schemas.migrations import migrations
+from tests.support.mart_facts import CITY, at, insert, message, registered
 
 DAY = date(2026, 3, 4)
 PERIOD = period_of("day", DAY)

@@ -3,19 +3,19 @@
 import json
 from pathlib import Path
 
-from tests.walkthrough import copy, run
+from tests.support.walkthrough import copy, run
 
 _PREPARED = """
 from datetime import UTC, date, datetime
 from pipelines.classify import load_model
-from pipelines.decode import Limits
-from pipelines.quality.columns import Context
+from pipelines.intake.decode import Limits
+from pipelines.intake.rules.columns import Context
 from pipelines.places.grids import GridIndex, GridRow
-from pipelines.ledger import Stream
+from pipelines.load.ranges import Stream
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import event_types
-from tests.unit.messages import message, records
+from tests.support.messages import message, records
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)
 CONTEXT = Context(GridIndex.of([GRID]), frozenset(t.code for t in event_types()), datetime(2026, 3, 2, tzinfo=UTC))
@@ -57,10 +57,10 @@ print(broken(VERSIONS[1]), len(publications(1)))
 _DRONES = (
     _PREPARED
     + """
-from pipelines.classify.corpus import FOLDER, corpus, descriptions
+from pipelines.classify.training.corpus import FOLDER, corpus, descriptions
 from pipelines.classify.features import Ngrams
-from pipelines.classify.linear import Settings
-from pipelines.classify.train import train
+from pipelines.classify.training.linear import Settings
+from pipelines.classify.training.train import train
 from pipelines.errors import UserFault
 from pipelines.sources.simulator.texts import texts
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from simulated import FIRST, LAST, backfill
 
 from pipelines.intake.rules.columns import Context
 from pipelines.places.grids import GridIndex, GridRow
@@ -13,6 +12,7 @@ from pipelines.sources.simulator.model import CityModel, city_model
 from pipelines.sources.simulator.plan import Disorder
 from schemas import registry
 from schemas.event_types import known_codes
+from tests.support.simulated import FIRST, LAST, backfill
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from simulated import FIRST, LAST, backfill
 
 from pipelines.errors import UserFault
 from pipelines.sources.simulator.backfill import Backfill
@@ -16,6 +15,7 @@ from pipelines.sources.simulator.model import CityModel, city_model
 from pipelines.sources.simulator.plan import Disorder, midnight_ms
 from schemas.contract.v1 import Report
 from schemas.event_types import event_type, event_types
+from tests.support.simulated import FIRST, LAST, backfill
 
 
 def in_surge(one: Sent) -> bool:

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 
 import pytest
-from simulated import FIRST, backfill, records
 
 from pipelines.classify import current_model
 from pipelines.intake.decode import Limits, decode
@@ -20,6 +19,7 @@ from pipelines.sources.simulator.personal import id_number, pool
 from pipelines.sources.simulator.plan import Disorder
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.reasons import reasons
+from tests.support.simulated import FIRST, backfill, records
 
 
 @pytest.fixture(scope="module")

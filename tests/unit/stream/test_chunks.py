@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipelines.errors import PositionFault
 from pipelines.load.ranges import Progress, Range
 from pipelines.stream.chunks import behind, cut, offsets_of
-from tests.unit.messages import records
+from tests.support.messages import records
 
 
 def _batches(first: int, last: int, size: int) -> list[pa.RecordBatch]:

@@ -16,7 +16,7 @@ from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import event_type, known_codes
 from schemas.migrations import migrations
-from tests.unit.messages import message, records
+from tests.support.messages import message, records
 
 STREAM = Stream("t", "topic-id", 1, 1)
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)

@@ -11,7 +11,7 @@ from pipelines.intake.judge import WARNED_ON
 from pipelines.intake.rules.columns import DERIVED, Columns, available
 from pipelines.intake.rules.compile import Checks, compiled, row_checks
 from schemas.expectations import Expectation, Suite, suites
-from tests.unit.quality.random_events import CONTEXT
+from tests.support.random_events import CONTEXT
 
 BETWEEN = "expect_column_values_to_be_between"
 GREATER = "expect_column_pair_values_a_to_be_greater_than_b"

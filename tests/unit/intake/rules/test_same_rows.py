@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipelines.intake.rules.columns import Columns
 from pipelines.intake.rules.compile import Checks, compiled
 from schemas.expectations import Expectation, Suite, suites
-from tests.unit.quality.random_events import CONTEXT, VALUES, stored, table
+from tests.support.random_events import CONTEXT, VALUES, stored, table
 
 BETWEEN = "expect_column_values_to_be_between"
 

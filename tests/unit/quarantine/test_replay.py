@@ -16,7 +16,7 @@ from pipelines.quarantine.repair import Assignments, Patch
 from pipelines.quarantine.replay import Order, Policy, discard, replay
 from pipelines.quarantine.selection import Selection, Waiting, pages
 from pipelines.services.publish import Acknowledged
-from tests.unit.messages import encoded, message, records
+from tests.support.messages import encoded, message, records
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2020, 1, 1), None)
 RULES = Rules(Context(GridIndex.of([GRID]), frozenset({405, 999}), datetime(2026, 3, 5, tzinfo=UTC)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.migrations import migrations
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "evolution.md"
 PACKAGES = ("schemas", "pipelines", "infra", "dagster_project")
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -18,7 +18,7 @@ def copy(folder: Path, section: str) -> Path:
     """The packages in `folder`, with everything that `section` says done to them; compiled code is copied along."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package)
-    shutil.copytree(ROOT / "tests" / "unit", folder / "tests" / "unit", ignore=shutil.ignore_patterns("test_*"))
+    shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support")
     (folder / "tests" / "__init__.py").touch()
     for language, path, text in _BLOCK.findall(_section(section)):
         if language == "diff":

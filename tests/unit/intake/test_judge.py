@@ -13,7 +13,7 @@ from pipelines.intake.rules.columns import Context
 from pipelines.places.coordinates import gcj02_shift, to_wgs84
 from pipelines.places.grids import GridIndex, GridRow
 from schemas.reasons import reasons
-from tests.unit.messages import message, records
+from tests.support.messages import message, records
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 BEFORE = "2026-02-28T08:00:00+08:00"

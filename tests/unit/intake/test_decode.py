@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.intake.decode import DECODED, Limits, decode
 from pipelines.intake.rejects import REJECTS
 from schemas.contract.v1 import FIELDS
-from tests.unit.messages import encoded, message, records, without
+from tests.support.messages import encoded, message, records, without
 
 REASONS = [
     (None, "empty"),
