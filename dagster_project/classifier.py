@@ -15,7 +15,7 @@ from pipelines.clock import now
 
 if TYPE_CHECKING:
     from pipelines.classify.measure.drift import Drift
-    from pipelines.classify.retrain import Outcome
+    from pipelines.classify.retrain import RetrainResult
 
 POOL = "model"  # one at a time: two challengers would both beat the same champion
 MODEL = dg.AssetKey("text_model")
@@ -48,7 +48,7 @@ def train_challenger(context: dg.OpExecutionContext, services: Services, config:
         context.log_event(dg.AssetObservation(MODEL, outcome.message, metadata=outcome_metadata(outcome)))
 
 
-def outcome_metadata(outcome: "Outcome") -> dict[str, Any]:
+def outcome_metadata(outcome: "RetrainResult") -> dict[str, Any]:
     """The outcome in one line, what was learnt from and measured on, the gains and the card."""
     told: dict[str, Any] = {
         "outcome": outcome.message,
@@ -95,16 +95,16 @@ def classifier_drift(services: Services) -> dg.AssetCheckResult:
 
 def drift_result(found: "Drift") -> dg.AssetCheckResult:
     """Passed unless a threshold is reached; the bins are in the metadata."""
-    from pipelines.classify.measure.drift import State
+    from pipelines.classify.measure.drift import DriftState
 
-    severe = found.state is State.ALARM
+    severe = found.state is DriftState.ALARM
     figures = {"state": found.state.value, "model version": found.version, "bins": _bins(found)}
     indices = {"PSI of confidence": found.confidence, "PSI of types": found.types}
     windows = {"reports in the reference": found.reference.reports, "reports in the last 7 days": found.current.reports}
     return dg.AssetCheckResult(
-        passed=found.state in (State.STEADY, State.TOO_FEW),
+        passed=found.state in (DriftState.STEADY, DriftState.TOO_FEW),
         severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-        description="上报太少，不作判断 too few reports to tell" if found.state is State.TOO_FEW else None,
+        description="上报太少，不作判断 too few reports to tell" if found.state is DriftState.TOO_FEW else None,
         metadata=figures | windows | {name: value for name, value in indices.items() if value is not None},
     )
 

@@ -17,7 +17,7 @@ from pipelines.errors import UserFault
 from pipelines.quality.checkpoint import Checked, check
 from pipelines.quality.docs import build, page_name, site
 from pipelines.quality.history import keep, rebuilt_days
-from pipelines.quality.outcome import GRAVE, Finding
+from pipelines.quality.outcome import GRAVE, RuleResult
 from schemas.expectations import Suite, suites
 
 SHOWN_DAYS = 14  # in Data Docs
@@ -81,7 +81,7 @@ def results(suite: Suite, checked: Iterable[Checked], services: Services) -> Ite
             )
 
 
-def _metadata(computed: Sequence[Finding], services: Services) -> dict[str, Any]:
+def _metadata(computed: Sequence[RuleResult], services: Services) -> dict[str, Any]:
     """Of the worst day; the counts of all."""
     worst = max(computed, key=lambda one: (one.outcome == "failed", one.unexpected or 0, one.day))
     page = site(services.settings.home) / page_name(worst.table, worst.day)

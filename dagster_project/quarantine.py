@@ -16,7 +16,7 @@ from pipelines.errors import UserFault
 from pipelines.privacy.mask import masker, read_patterns
 from pipelines.quarantine import replay as sending
 from pipelines.quarantine.repair import Assignments, Patch, Repair
-from pipelines.quarantine.replay import Order, Outcome, Policy
+from pipelines.quarantine.replay import Policy, ReplayRequest, ReplayResult
 from pipelines.quarantine.selection import Selection
 from pipelines.quarantine.settle import SAFE_AGE, settle
 
@@ -92,7 +92,9 @@ def replay_waiting(context: dg.OpExecutionContext, services: Services, config: R
     """Send them again, judged by the present rules first."""
     with faults():
         chosen = config.selection(services.settings.topic)
-        _told(context, _sent(services, Order(chosen, Policy(config.policy.value)), config.dry_run), config.dry_run)
+        _told(
+            context, _sent(services, ReplayRequest(chosen, Policy(config.policy.value)), config.dry_run), config.dry_run
+        )
 
 
 @dg.op(retry_policy=RETRIES)
@@ -101,7 +103,7 @@ def fix_waiting(context: dg.OpExecutionContext, services: Services, config: Fixi
     with faults():
         chosen, repair = config.selection(services.settings.topic), config.repair()
         masks = masker(read_patterns(services.settings.mask_patterns))
-        order = Order(chosen, Policy(config.policy.value), repair, _SAMPLES, masks)
+        order = ReplayRequest(chosen, Policy(config.policy.value), repair, _SAMPLES, masks)
         _told(context, _sent(services, order, config.dry_run), config.dry_run)
 
 
@@ -134,12 +136,12 @@ def settle_claimed(context: dg.OpExecutionContext, services: Services, config: S
     context.add_output_metadata(counts | {"why_unknown": dict(found.why_unknown)})
 
 
-def _sent(services: Services, order: Order, dry_run: bool) -> Outcome:
+def _sent(services: Services, order: ReplayRequest, dry_run: bool) -> ReplayResult:
     with services.clickhouse("engineer") as client:
         return sending.run(client, services.settings.kafka_bootstrap, order, dry_run)
 
 
-def _told(context: dg.OpExecutionContext, outcome: Outcome, dry_run: bool) -> None:
+def _told(context: dg.OpExecutionContext, outcome: ReplayResult, dry_run: bool) -> None:
     """Row counts, as the run's success message and as metadata. Raises dg.Failure: it stopped at an error."""
     counts: dict[str, Any] = {
         **{"dry_run": dry_run, "looked_at": outcome.looked_at, "passing": outcome.passing},

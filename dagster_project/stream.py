@@ -22,7 +22,7 @@ KEEPS_UP = "stream_keeps_up"
 PATIENCE = 120.0  # seconds a message may wait in Kafka
 EVERY = 300.0  # seconds between reports of an unchanged state, to keep Dagster's event log small
 
-UNFINISHED_AFTER = 600  # seconds after which a range begun and not finished is worth a warning
+UNFINISHED_AFTER_SECONDS = 600  # seconds after which a range begun and not finished is worth a warning
 LOADED = ("events", "ledger", "reports")
 
 
@@ -133,7 +133,7 @@ def _loaded(figures: LedgerFigures) -> dict[str, Any]:
 def ledger_balances(services: Services) -> dg.AssetCheckResult:
     """账本连续，条数相符。Ranges are contiguous, and last - first + 1 = good + quarantined + duplicates."""
     with faults(), services.clickhouse("engineer") as client:
-        check = check_ledger(read_ledger(client, services.settings.topic), {}, UNFINISHED_AFTER)
+        check = check_ledger(read_ledger(client, services.settings.topic), {}, UNFINISHED_AFTER_SECONDS)
     found = {f"{finding.zh} {finding.en}": finding.count for finding in check.findings}
     examples = [dict(example) for finding in check.findings for example in finding.examples]
     return dg.AssetCheckResult(

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from infra.local.fetch.jars import Progress
+from infra.local.fetch.jars import Say
 from infra.local.fetch.java import find_java
 from infra.local.files import last_lines, locked
 from infra.local.services.programs import NAMES, ON_DEMAND, SERVICES, WORKERS, Program, programs
@@ -45,7 +45,7 @@ class Started:
 def up(
     settings: Settings,
     only: Collection[str] = (),
-    progress: Progress = lambda _: None,
+    progress: Say = lambda _: None,
     after_services: Callable[[], None] | None = None,
 ) -> Started:
     """Start what is not running, and wait until each part is ready.
@@ -88,7 +88,7 @@ def _is_running(client: Any | None, program: Program) -> bool:
     return client is not None and _is_ready(program, client.getProcessInfo(program.name)["statename"])
 
 
-def _prepared(settings: Settings, missing: list[Program], client: Any | None, progress: Progress) -> Any:
+def _prepared(settings: Settings, missing: list[Program], client: Any | None, progress: Say) -> Any:
     """All that can go wrong before anything runs: ports, downloads, folders; then the supervisor itself."""
     java = find_java(settings.cache)
     for program in missing:
@@ -109,7 +109,7 @@ def _start_all(
     settings: Settings,
     client: Any,
     missing: list[Program],
-    progress: Progress,
+    progress: Say,
     after_services: Callable[[], None] | None,
 ) -> None:
     """The services side by side, then the hook, then the rest side by side."""
@@ -131,7 +131,7 @@ def _more_than_on_demand(some: list[Program]) -> bool:
     return any(program.name not in ON_DEMAND for program in some)
 
 
-def _start(settings: Settings, client: Any, some: list[Program], progress: Progress) -> None:
+def _start(settings: Settings, client: Any, some: list[Program], progress: Say) -> None:
     for program in some:
         if client.getProcessInfo(program.name)["statename"] not in _ALIVE:
             client.startProcess(program.name, False)
@@ -141,7 +141,7 @@ def _start(settings: Settings, client: Any, some: list[Program], progress: Progr
         progress(f"{program.title} 就绪 ready ({time.monotonic() - begun:.1f} s)")
 
 
-def _await(settings: Settings, client: Any, program: Program, progress: Progress) -> None:
+def _await(settings: Settings, client: Any, program: Program, progress: Say) -> None:
     begun, deaths, before = time.monotonic(), 0, ""
     while (waited := time.monotonic() - begun) < _READY_SECONDS:
         state = client.getProcessInfo(program.name)["statename"]
@@ -178,7 +178,7 @@ def stop(settings: Settings, names: Collection[str]) -> tuple[str, ...]:
     return tuple(stopped)
 
 
-def down(settings: Settings, progress: Progress = lambda _: None) -> tuple[str, ...]:
+def down(settings: Settings, progress: Say = lambda _: None) -> tuple[str, ...]:
     """End every process of this stack, whether or not its supervisor still lives; returns their names.
 
     Raises:
@@ -197,7 +197,7 @@ def down(settings: Settings, progress: Progress = lambda _: None) -> tuple[str, 
         return tuple(name for name in NAMES if name in ended)
 
 
-def _shut_down(client: Any, progress: Progress) -> None:
+def _shut_down(client: Any, progress: Say) -> None:
     """Ask the supervisor to stop everything, last started first, and itself; watch until it is gone."""
     try:
         process = psutil.Process(client.getPID())
@@ -211,7 +211,7 @@ def _shut_down(client: Any, progress: Progress) -> None:
         time.sleep(0.2)
 
 
-def _end_leftovers(settings: Settings, progress: Progress) -> None:
+def _end_leftovers(settings: Settings, progress: Say) -> None:
     left = leftovers.marked(settings.home)
     if left:
         progress(f"结束上次留下的进程 ending {len(left)} processes that an earlier life left behind …")
@@ -219,7 +219,7 @@ def _end_leftovers(settings: Settings, progress: Progress) -> None:
 
 
 @contextmanager
-def _locked(settings: Settings, progress: Progress) -> Iterator[None]:
+def _locked(settings: Settings, progress: Say) -> Iterator[None]:
     """One `up` or `down` at a time for a home."""
     waiting = "另一个 up 或 down 正在进行，等待中 waiting for another up or down …"
     with ExitStack() as held:

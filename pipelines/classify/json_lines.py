@@ -42,7 +42,7 @@ class Answer(msgspec.Struct, omit_defaults=True, gc=False):
     explain: tuple[Weighed, ...] | None = None
 
 
-class Fault(msgspec.Struct, frozen=True):
+class LineFault(msgspec.Struct, frozen=True):
     """A line that is no such JSON object; `number` counts from 1."""
 
     number: int
@@ -71,17 +71,17 @@ class LineClassifier:
         self._codes = known_codes()
         self._decode: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
 
-    def answer(self, lines: list[bytes]) -> tuple[bytes, list[Fault]]:
+    def answer(self, lines: list[bytes]) -> tuple[bytes, list[LineFault]]:
         """The answers as JSON lines, and the lines that got none. Blank lines count but are neither."""
         good: list[Line] = []
-        faults: list[Fault] = []
+        faults: list[LineFault] = []
         for number, line in enumerate(lines, self._seen + 1):
             if not line.strip():
                 continue
             try:
                 good.append(self._checked(self._decode(line)))
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-                faults.append(Fault(number, str(error)))
+                faults.append(LineFault(number, str(error)))
         self._seen += len(lines)
         return msgspec.json.Encoder().encode_lines(self._answers(good)), faults
 

@@ -34,7 +34,7 @@ class Demands:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RetrainResult:
     """What became of it. `comparison` and `card` (the challenger's model card) are None where nothing was trained."""
 
     promoted: bool
@@ -46,7 +46,7 @@ class Outcome:
     card: Path | None = None
 
 
-def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | None = None) -> Outcome:
+def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | None = None) -> RetrainResult:
     """Train a challenger and promote it to `current` if it meets the demands. Takes about as long as two trainings.
 
     Raises:
@@ -55,7 +55,7 @@ def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | Non
     own = replace(data or Data(), twins=current.parent)
     learnt, apart = split(_without(corrected, own.reports))
     if len(apart.labels) < demands.corrections:
-        return Outcome(
+        return RetrainResult(
             False,
             f"未训练：更正太少 not trained: {len(apart.labels)} held-out corrections, {demands.corrections} are needed",
             *(len(learnt.labels), len(apart.labels)),
@@ -72,7 +72,7 @@ def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | Non
     if not short:
         _promote(challenger, twin, folder, current)
     message = f"未启用 not promoted: {short}" if short else _promoted(challenger, champion, found)
-    return Outcome(not short, message, len(learnt.labels), len(apart.labels), challenger.version, found, card)
+    return RetrainResult(not short, message, len(learnt.labels), len(apart.labels), challenger.version, found, card)
 
 
 def _without(corrected: Corpus, known: Corpus) -> Corpus:

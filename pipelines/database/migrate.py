@@ -19,7 +19,7 @@ from pipelines.errors import TransientFault, UserFault
 from pipelines.services.clickhouse import ClickHouse, connect, is_transient
 from schemas.migrations import Migration, migrations, statements
 
-__all__ = ["Dimension", "Outcome", "Step", "ensure_database", "load_registry", "migrate", "pending", "run"]
+__all__ = ["Dimension", "MigrationResult", "Step", "ensure_database", "load_registry", "migrate", "pending", "run"]
 
 UNKNOWN_TABLE, ACCESS_DENIED = 60, 497  # names as in ClickHouse's src/Common/ErrorCodes.cpp
 _MISSING_GRANT = re.compile(r"the grant (.+?)\. \(")  # in the server's text; only shown, never decided on
@@ -54,7 +54,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MigrationResult:
     """All that `run` did, or in a dry run would do."""
 
     database: str
@@ -64,7 +64,7 @@ class Outcome:
     dry_run: bool
 
 
-def run(target: ClickHouse, dry_run: bool = False) -> Outcome:
+def run(target: ClickHouse, dry_run: bool = False) -> MigrationResult:
     """Creates the database when it is missing, migrates it and fills the dimensions.
 
     Raises:
@@ -74,11 +74,11 @@ def run(target: ClickHouse, dry_run: bool = False) -> Outcome:
     created = ensure_database(target, dry_run)
     if created and dry_run:
         steps = [_planned(migration) for migration in migrations()]
-        return Outcome(target.database, created, steps, all_new(), dry_run)
+        return MigrationResult(target.database, created, steps, all_new(), dry_run)
     client = connect(target)
     try:
         steps = migrate(client, dry_run)
-        return Outcome(target.database, created, steps, load_registry(client, dry_run), dry_run)
+        return MigrationResult(target.database, created, steps, load_registry(client, dry_run), dry_run)
     finally:
         client.close()
 

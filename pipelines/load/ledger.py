@@ -14,7 +14,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import Fenced
-from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 
 FIRST_EPOCH = 1
 
@@ -42,13 +42,13 @@ SELECT kafka_partition, first_offset, last_offset FROM gaps FINAL
 WHERE topic_id = {topic_id:String} AND accepted ORDER BY ALL"""
 
 
-def progress(client: Client, stream: Stream) -> Progress:
+def progress(client: Client, stream: Stream) -> LoadProgress:
     """Read the high-water marks, the ranges begun behind them, and the lost ones, of this topic and epoch."""
     scope = {"topic_id": stream.topic_id, "epoch": stream.epoch}
     marks = {int(partition): int(last) for partition, last in client.query(_HIGH_WATER, scope).result_rows}
-    begun = (Range(*map(int, row)) for row in client.query(_BEGUN, scope).result_rows)
-    lost = tuple(Range(*map(int, row)) for row in client.query(_LOST, scope).result_rows)
-    return Progress(marks, tuple(r for r in begun if r.last > marks.get(r.partition, -1)), lost)
+    begun = (OffsetRange(*map(int, row)) for row in client.query(_BEGUN, scope).result_rows)
+    lost = tuple(OffsetRange(*map(int, row)) for row in client.query(_LOST, scope).result_rows)
+    return LoadProgress(marks, tuple(r for r in begun if r.last > marks.get(r.partition, -1)), lost)
 
 
 _LATEST = """
@@ -80,7 +80,7 @@ def still_mine(client: Client, stream: Stream) -> None:
         raise Fenced(f"writer {latest[0]} has taken over topic {stream.topic}; this one is writer {stream.writer}")
 
 
-def record(client: Client, stream: Stream, offsets: Range, phase: Phase, **figures: Any) -> None:
+def record(client: Client, stream: Stream, offsets: OffsetRange, phase: Phase, **figures: Any) -> None:
     """Write one ledger row; written twice by a retry it counts once (same token)."""
     row = {
         "topic": stream.topic,

@@ -25,7 +25,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from pipelines.errors import TransientFault, first_line
 from pipelines.load import ledger
 from pipelines.load.ledger import Phase
-from pipelines.load.ranges import Range, Stream
+from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.services.clickhouse import is_transient
 from pipelines.services.queries import query_text
@@ -33,7 +33,7 @@ from pipelines.services.queries import query_text
 T = TypeVar("T")
 
 # How long a task itself tries again before it hands the fault to the driver, in seconds.
-PATIENCE = 20.0
+INSERT_RETRY_SECONDS = 20.0
 # A range touches as many day partitions as its reports have days; a backfill of years is one insert.
 # A retry whose first try reached `events` alone must still reach the views: each checks the token for itself.
 _INSERT_SETTINGS = {
@@ -56,7 +56,7 @@ class Loader:
         """Load one range (see the module's steps). `started`: `monotonic()` when its decoding began.
 
         Raises:
-            TransientFault: ClickHouse did not take it within `PATIENCE` seconds.
+            TransientFault: ClickHouse did not take it within `INSERT_RETRY_SECONDS` seconds.
         """
         try:
             self._load(rows, unfinished, started)
@@ -78,7 +78,7 @@ class Loader:
         figures |= {"warned": rows.warned, "masked": dict(rows.masked), "seconds": monotonic() - started}
         self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.AFTER, **figures))
 
-    def _insert(self, table: str, rows: pa.Table, offsets: Range) -> None:
+    def _insert(self, table: str, rows: pa.Table, offsets: OffsetRange) -> None:
         if not rows.num_rows:
             return
         settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{self.stream.token(offsets)}:{table}"}
@@ -91,18 +91,18 @@ class Loader:
         there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
         return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
 
-    def _heal(self, offsets: Range) -> None:
+    def _heal(self, offsets: OffsetRange) -> None:
         """Derive again what the views may have missed when the server died between two parts."""
         for query in map(query_text, _HEALS):
             self._try(functools.partial(self.client.command, query, self._scope(offsets)))
 
-    def _scope(self, offsets: Range) -> dict[str, Any]:
+    def _scope(self, offsets: OffsetRange) -> dict[str, Any]:
         return {"topic_id": self.stream.topic_id, **offsets._asdict()}
 
     def _try(self, work: Callable[[], T]) -> T:
         return Retrying(
             retry=retry_if_exception(is_transient),
-            stop=stop_after_delay(PATIENCE),
+            stop=stop_after_delay(INSERT_RETRY_SECONDS),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )(work)

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Range(NamedTuple):
+class OffsetRange(NamedTuple):
     """Offsets `first`..`last` of one partition, both included."""
 
     partition: int
     first: int
     last: int
 
-    def overlaps(self, other: "Range") -> bool:
+    def overlaps(self, other: "OffsetRange") -> bool:
         return self.partition == other.partition and self.first <= other.last and other.first <= self.last
 
 
@@ -30,21 +30,21 @@ class Stream:
     epoch: int
     writer: int
 
-    def token(self, offsets: Range) -> str:
+    def token(self, offsets: OffsetRange) -> str:
         """The insert_deduplication_token of a range, to be completed by the table's name."""
         return f"{self.epoch}:{self.topic_id}:{offsets.partition}:{offsets.first}-{offsets.last}"
 
 
 @dataclass(frozen=True)
-class Progress:
+class LoadProgress:
     """Where the load stands: per partition the high-water mark, and the ranges begun but not finished.
 
     `lost`: ranges that Kafka deleted before they were loaded, and that a person has given up.
     """
 
     high_water: dict[int, int] = field(default_factory=dict)
-    begun: tuple[Range, ...] = ()
-    lost: tuple[Range, ...] = ()
+    begun: tuple[OffsetRange, ...] = ()
+    lost: tuple[OffsetRange, ...] = ()
 
     def next_offset(self, partition: int) -> int | None:
         """The offset that must come next, or None when the partition was never loaded."""
@@ -56,6 +56,6 @@ class Progress:
         """Offsets at which chunks must be cut so that a range begun before keeps its token."""
         return tuple(sorted({edge for r in self.begun if r.partition == partition for edge in (r.first, r.last + 1)}))
 
-    def unfinished(self, offsets: Range) -> bool:
+    def unfinished(self, offsets: OffsetRange) -> bool:
         """Whether rows of `offsets` may already be in from a try that never finished."""
         return any(offsets.overlaps(begun) for begun in self.begun)

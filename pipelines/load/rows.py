@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pipelines.load.ranges import Range
+from pipelines.load.ranges import OffsetRange
 
 
 class Rows(NamedTuple):
@@ -14,7 +14,7 @@ class Rows(NamedTuple):
     number of resends dropped because their event_id stood earlier in the range. `warned`: how many of
     the events have warnings; `masked`: how many pieces of personal data of each kind were masked."""
 
-    offsets: Range
+    offsets: OffsetRange
     events: pa.Table
     quarantine: pa.Table
     duplicates: int

@@ -7,20 +7,20 @@ from typing import Literal
 
 from pipelines.marts.swap import Partition
 
-Kind = Literal["day", "week", "month"]
-KINDS: tuple[Kind, ...] = ("day", "week", "month")
+PeriodKind = Literal["day", "week", "month"]
+KINDS: tuple[PeriodKind, ...] = ("day", "week", "month")
 
 
 @dataclass(frozen=True, order=True)
 class Period:
     """A day, a week from Monday (ISO 8601) or a calendar month; `first` and `last` belong to it."""
 
-    kind: Kind
+    kind: PeriodKind
     first: date
     last: date
 
 
-def period_of(kind: Kind, day: date) -> Period:
+def period_of(kind: PeriodKind, day: date) -> Period:
     """The period of this kind that `day` lies in."""
     if kind == "day":
         return Period(kind, day, day)
@@ -41,7 +41,7 @@ class Mart:
     """
 
     name: str
-    kinds: tuple[Kind, ...] = ("day",)
+    kinds: tuple[PeriodKind, ...] = ("day",)
     source: str = ""
     lookback: int = 0
     ages: bool = False

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.marts.catalog import Kind
+from pipelines.marts.catalog import PeriodKind
 from pipelines.services.queries import query_text
 
 Level = Literal["county", "town", "grid"]
-Order = Literal["count", "on_time", "per_1000"]
+RankBy = Literal["count", "on_time", "per_1000"]
 ScoredLevel = Literal["city", "source", "county", "town"]
 
 # Ranks of an area whose quality score is lower are to be read with care, and are marked where they are shown.
@@ -112,10 +112,10 @@ class Reader:
         self,
         city: str,
         level: Level = "county",
-        period: Kind = "week",
+        period: PeriodKind = "week",
         *,
         day: date | None = None,
-        by: Order = "count",
+        by: RankBy = "count",
         parent: str = "",
         limit: int = 50,
     ) -> list[RankedArea]:

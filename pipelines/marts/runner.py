@@ -27,7 +27,7 @@ AGING = timedelta(days=31)
 
 T = TypeVar("T")
 R = TypeVar("R")
-Progress = Callable[[int], None]
+OnStep = Callable[[int], None]
 
 _BUILDS = """
 SELECT '' AS source, day, count() FROM rollup_builds GROUP BY day
@@ -136,7 +136,7 @@ def stale_marts(client: Client, as_of: datetime | None = None) -> Iterator[tuple
 
 
 def execute(
-    client: Client, plan: Plan, progress: Progress | None = None, as_of: datetime | None = None, run_id: str = ""
+    client: Client, plan: Plan, progress: OnStep | None = None, as_of: datetime | None = None, run_id: str = ""
 ) -> BuildResult:
     """Build what `plan` names, days first; `progress(1)` after each step."""
     started, run, moment = monotonic(), run_id or uuid.uuid4().hex, as_of or now()
@@ -149,7 +149,7 @@ def execute(
 def rebuild_days(
     client: Client,
     days: Iterable[date],
-    progress: Progress | None = None,
+    progress: OnStep | None = None,
     as_of: datetime | None = None,
     run_id: str = "",
 ) -> BuildResult:
@@ -159,7 +159,7 @@ def rebuild_days(
 
 def rebuild_stale(
     client: Client,
-    progress: Progress | None = None,
+    progress: OnStep | None = None,
     as_of: datetime | None = None,
     run_id: str = "",
     settle: float = SETTLE,
@@ -172,13 +172,13 @@ def rebuild_stale(
 
 
 def build_marts(
-    client: Client, progress: Progress | None = None, as_of: datetime | None = None, run_id: str = ""
+    client: Client, progress: OnStep | None = None, as_of: datetime | None = None, run_id: str = ""
 ) -> BuildResult:
     """Only the marts that lag behind the rollup; days are left alone."""
     return execute(client, Plan(marts=_in_order(stale_marts(client, as_of))), progress, as_of, run_id)
 
 
-def _each(items: Iterable[T], work: Callable[[T], R], progress: Progress | None) -> Iterator[R]:
+def _each(items: Iterable[T], work: Callable[[T], R], progress: OnStep | None) -> Iterator[R]:
     for item in items:
         yield work(item)
         if progress:

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
-from pipelines.quality.outcome import Finding, finding, without_values
+from pipelines.quality.outcome import RuleResult, finding, without_values
 from pipelines.services.clickhouse import ClickHouse
 from schemas.expectations import Expectation, Suite, suites
 
@@ -32,7 +32,7 @@ class Checked:
     checked_at: datetime
     rows: int
     seconds: float
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleResult, ...]
     document: str
 
 

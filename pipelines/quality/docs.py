@@ -16,7 +16,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.quality.history import Document, documents
-from pipelines.quality.outcome import Outcome, outcome_of
+from pipelines.quality.outcome import CheckOutcome, outcome_of
 
 # What GX's pages take from elsewhere or need scripts for; its own styles carry a logo from elsewhere.
 _DROPPED = re.compile(
@@ -41,7 +41,7 @@ _HEADINGS = {
     "Observed Value": "所见",
 }
 _HEADING = re.compile(rf">(\s*)({'|'.join(map(re.escape, _HEADINGS))})(\s*)<")
-_SIGNS: dict[Outcome, str] = {"passed": "✓", "failed": "✗", "error": "？"}  # the worst one last
+_SIGNS: dict[CheckOutcome, str] = {"passed": "✓", "failed": "✗", "error": "？"}  # the worst one last
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.quality.checkpoint import Checked
-from pipelines.quality.outcome import Outcome
+from pipelines.quality.outcome import CheckOutcome
 from pipelines.services.queries import query_text
 from schemas.expectations import Expectation, suites
 
@@ -32,7 +32,7 @@ class Kept:
     rule: str
     level: str
     severity: str
-    outcome: Outcome
+    outcome: CheckOutcome
     unexpected: int | None
     checked: int | None
     percent: float | None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from schemas.expectations import Expectation, Level, Severity
 
-Outcome = Literal["passed", "failed", "error"]
+CheckOutcome = Literal["passed", "failed", "error"]
 Result = Mapping[str, Any]  # an ExpectationValidationResult as JSON
 
 GRAVE: frozenset[Severity] = frozenset({"reject", "critical"})
@@ -21,7 +21,7 @@ _LONGEST = 300
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleResult:
     """A rule on one day. `unexpected` rows break it, of `checked`; null where it could not be computed."""
 
     table: str
@@ -32,7 +32,7 @@ class Finding:
     owner: str
     zh: str
     en: str
-    outcome: Outcome
+    outcome: CheckOutcome
     unexpected: int | None
     checked: int | None
     percent: float | None
@@ -45,12 +45,14 @@ class Finding:
         return self.outcome == "failed" and self.severity in GRAVE
 
 
-def finding(expectation: Expectation, table: str, day: date, result: Result, rows: int, sample_query: str) -> Finding:
+def finding(
+    expectation: Expectation, table: str, day: date, result: Result, rows: int, sample_query: str
+) -> RuleResult:
     """The finding in `result`; `rows` were read of that day."""
     faults, outcome = list(errors(result)), outcome_of(result)
     unexpected, checked = (None, None) if faults else _counts(expectation, result["result"], rows)
     of_rows = checked and "unexpected_count" in result["result"]  # the rows of a query need not be those of the table
-    return Finding(
+    return RuleResult(
         table,
         day,
         expectation.rule,
@@ -68,7 +70,7 @@ def finding(expectation: Expectation, table: str, day: date, result: Result, row
     )
 
 
-def outcome_of(result: Result) -> Outcome:
+def outcome_of(result: Result) -> CheckOutcome:
     """What became of the rule of one result."""
     if any(errors(result)):
         return "error"

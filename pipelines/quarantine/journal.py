@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.services.publish import Acknowledged
+from pipelines.services.positions import Position
 from pipelines.services.queries import query_text
 
 _COLUMNS = (
@@ -58,7 +58,7 @@ class Journal:
         """Record that this run did nothing about them and will not: its claim ends."""
         self._write([(*one.place, "released", one.attempts + 1, None, None) for one in messages])
 
-    def sent(self, messages: Sequence[Rejected], stands: Sequence[Acknowledged]) -> None:
+    def sent(self, messages: Sequence[Rejected], stands: Sequence[Position]) -> None:
         """Record where they stand now."""
         self._write(
             (*one.place, "replayed", one.attempts + 1, at.partition, at.offset)

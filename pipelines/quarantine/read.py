@@ -10,10 +10,11 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
+from pipelines.services.positions import Position
 from pipelines.services.queries import query_text
 
 
-class Group(NamedTuple):
+class RejectCount(NamedTuple):
     """Rejected messages that share their first reason and their source (empty when it could not be read), and, where
     grouped by rule, one rule that they broke."""
 
@@ -31,17 +32,7 @@ class Group(NamedTuple):
     discarded: int
 
 
-class Position(NamedTuple):
-    """Where a message stands in the topic."""
-
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition}:{self.offset}"
-
-
-class Quarantined(msgspec.Struct, frozen=True):
+class RejectedMessage(msgspec.Struct, frozen=True):
     """One rejected message. `reasons` are ids of schemas/reasons.yaml; `rules` say which part of the contract as well;
     `payload` may be cut, see `payload_bytes`; `fix` is the patch it was sent again with."""
 
@@ -67,41 +58,28 @@ class Quarantined(msgspec.Struct, frozen=True):
     fix: str
 
 
-def parse_position(text: str) -> Position:
-    """`3:1042` -> partition 3, offset 1042.
-
-    Raises:
-        UserFault: not two whole numbers within Kafka's limits.
-    """
-    partition, colon, offset = text.partition(":")
-    if not (colon and partition.isascii() and partition.isdecimal() and offset.isascii() and offset.isdecimal()):
-        raise UserFault(f"{text!r} is no position; give PARTITION:OFFSET, such as 3:1042")
-    found = Position(int(partition), int(offset))
-    if found.partition >= 2**16 or found.offset >= 2**63:
-        raise UserFault(f"{text!r} is beyond the largest partition or offset")
-    return found
-
-
-def stats(client: Client, topic: str, by_rule: bool = False) -> list[Group]:
+def stats(client: Client, topic: str, by_rule: bool = False) -> list[RejectCount]:
     """How many were rejected, by stage, first reason and source; the largest group first. `by_rule`: by rule as well,
     where a message counts under each rule that it broke."""
     scope = {"topic": topic, "by_rule": by_rule}
     return [
-        Group(*row) for row in client.query(query_text("quarantine/groups.sql"), scope, tz_mode="aware").result_rows
+        RejectCount(*row)
+        for row in client.query(query_text("quarantine/groups.sql"), scope, tz_mode="aware").result_rows
     ]
 
 
 def listed(
     client: Client, topic: str, reason: str = "", source: str = "", rule: str = "", limit: int = 50
-) -> list[Quarantined]:
+) -> list[RejectedMessage]:
     """The newest rejected messages; `reason` and `rule` match any of a message's, empty matches all."""
     scope = {"topic": topic, "reason": reason, "source": source, "rule": rule, "limit": limit}
     return [
-        Quarantined(*row) for row in client.query(query_text("quarantine/list.sql"), scope, tz_mode="aware").result_rows
+        RejectedMessage(*row)
+        for row in client.query(query_text("quarantine/list.sql"), scope, tz_mode="aware").result_rows
     ]
 
 
-def show(client: Client, topic: str, at: Position) -> Quarantined:
+def show(client: Client, topic: str, at: Position) -> RejectedMessage:
     """The rejected message at `at`; of a topic made anew, the one rejected last.
 
     Raises:
@@ -112,4 +90,4 @@ def show(client: Client, topic: str, at: Position) -> Quarantined:
     ).result_rows
     if not rows:
         raise UserFault(f"nothing of topic {topic} is quarantined at {at}; see: quarantine list")
-    return Quarantined(*rows[0])
+    return RejectedMessage(*rows[0])

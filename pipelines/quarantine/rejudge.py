@@ -42,7 +42,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Rejudged:
     """A waiting message, what would be sent for it, and what the rules say of that.
 
     unfit: why there is nothing to send, '' otherwise: `cut`, `not_json`, `not_applied`. before, after: the message
@@ -82,7 +82,7 @@ def present_rules(client: Client) -> Rules:
     return Rules(Context(RegistryReader().current(client), known_codes(), utc_now()))
 
 
-def tried(messages: Sequence[Waiting], rules: Rules, repair: Repair | None = None) -> Iterator[Tried]:
+def tried(messages: Sequence[Waiting], rules: Rules, repair: Repair | None = None) -> Iterator[Rejudged]:
     """Each message, repaired and judged, in their order."""
     prepared = [_prepared(message, repair) for message in messages]
     verdicts = iter(rules.verdicts([one.value for one in prepared if not one.unfit]))
@@ -93,18 +93,18 @@ def tried(messages: Sequence[Waiting], rules: Rules, repair: Repair | None = Non
             yield replace(one, **next(verdicts)._asdict())
 
 
-def _prepared(message: Waiting, repair: Repair | None) -> Tried:
+def _prepared(message: Waiting, repair: Repair | None) -> Rejudged:
     """Masking changes lengths, so a cut is told by the limit."""
     before = message.document()
     if before is None:
-        return Tried(message, "cut" if message.payload_bytes > len(message.payload.encode()) else "not_json")
+        return Rejudged(message, "cut" if message.payload_bytes > len(message.payload.encode()) else "not_json")
     if repair is None:
-        return Tried(message, before=before, after=before, value=message.payload.encode())
+        return Rejudged(message, before=before, after=before, value=message.payload.encode())
     try:
         after = repair.repaired(before, message)
     except DoesNotApply as fault:
-        return Tried(message, "not_applied", str(fault))
-    return Tried(message, before=before, after=after, value=msgspec.json.encode(after))
+        return Rejudged(message, "not_applied", str(fault))
+    return Rejudged(message, before=before, after=after, value=msgspec.json.encode(after))
 
 
 def _found(rejects: pa.Table) -> dict[int, Verdict]:

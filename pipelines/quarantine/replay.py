@@ -23,10 +23,10 @@ from pipelines.errors import TransientFault
 from pipelines.privacy.mask import Masker, masker
 from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
-from pipelines.quarantine.read import Position
-from pipelines.quarantine.rejudge import Rules, Tried, present_rules, tried
+from pipelines.quarantine.rejudge import Rejudged, Rules, present_rules, tried
 from pipelines.quarantine.repair import Repair, difference
 from pipelines.quarantine.selection import Selection, Waiting, pages
+from pipelines.services.positions import Position
 from pipelines.services.publish import Publisher
 
 _BLOCK = 2000  # messages between two records
@@ -46,7 +46,7 @@ class Policy(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
+class ReplayRequest:
     """What to send again, and how. `samples`: how many differences to keep. `masks`: hides personal data in what is
     recorded of the repair."""
 
@@ -76,7 +76,7 @@ class Sample(NamedTuple):
 
 
 @dataclass
-class Outcome:
+class ReplayResult:
     """What was done, or in a dry run would be.
 
     passing: of all that were looked at, those that the present rules accept; still: the others, by reason. done: sent;
@@ -94,7 +94,7 @@ class Outcome:
     samples: list[Sample] = field(default_factory=list)
     stopped: Skipped | None = None
 
-    def look(self, one: Tried) -> None:
+    def look(self, one: Rejudged) -> None:
         """Count it, whatever becomes of it."""
         self.looked_at += 1
         self.passing += one.passes
@@ -107,21 +107,21 @@ class Outcome:
             self.examples.append(Skipped(message.position, why, detail))
 
 
-def run(client: Client, bootstrap: str, order: Order, dry_run: bool) -> Outcome:
+def run(client: Client, bootstrap: str, order: ReplayRequest, dry_run: bool) -> ReplayResult:
     """`replay` by the present rules, through Kafka at `bootstrap`. Raises as it does, and as `present_rules`."""
     rules = present_rules(client)
     with nullcontext(None) if dry_run else Publisher(bootstrap, order.chosen.topic) as sender:
         return replay(client, sender, order, rules)
 
 
-def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules) -> Outcome:
+def replay(client: Client, sender: Publisher | None, order: ReplayRequest, rules: Rules) -> ReplayResult:
     """Send the chosen messages again; without a `sender` only say what would be sent.
 
     Raises:
         TransientFault: Kafka did not acknowledge, or takes too long; the messages of that block stay `replaying`.
         DatabaseError: an expression of the repair is wrong.
     """
-    outcome = Outcome()
+    outcome = ReplayResult()
     taken = islice(_taken(client, order, rules, outcome), order.chosen.limit)
     journal = Journal(client, order.masks.mask(str(order.repair)) if order.repair else "")
     while block := list(islice(taken, _BLOCK)):
@@ -129,9 +129,9 @@ def replay(client: Client, sender: Publisher | None, order: Order, rules: Rules)
     return outcome
 
 
-def discard(client: Client, chosen: Selection, dry_run: bool = False) -> Outcome:
+def discard(client: Client, chosen: Selection, dry_run: bool = False) -> ReplayResult:
     """Record that the chosen messages are given up; nothing is deleted. What another run has claimed is left to it."""
-    outcome, journal = Outcome(), Journal(client)
+    outcome, journal = ReplayResult(), Journal(client)
     found = islice(chain.from_iterable(pages(client, chosen)), chosen.limit)
     while block := list(islice(found, _BLOCK)):
         given_up = block if dry_run else _discard(block, journal, outcome)
@@ -140,7 +140,7 @@ def discard(client: Client, chosen: Selection, dry_run: bool = False) -> Outcome
     return outcome
 
 
-def _taken(client: Client, order: Order, rules: Rules, outcome: Outcome) -> Iterator[Tried]:
+def _taken(client: Client, order: ReplayRequest, rules: Rules, outcome: ReplayResult) -> Iterator[Rejudged]:
     """What is acted upon; the rest is counted in `outcome`."""
     expressions = order.repair.expressions if order.repair else ()
     for page in pages(client, order.chosen, expressions):
@@ -156,13 +156,15 @@ def _taken(client: Client, order: Order, rules: Rules, outcome: Outcome) -> Iter
                 outcome.skip(one.message, one.why, one.detail)
 
 
-def _sample(one: Tried, order: Order, outcome: Outcome) -> None:
+def _sample(one: Rejudged, order: ReplayRequest, outcome: ReplayResult) -> None:
     if len(outcome.samples) < order.samples and one.before is not None and one.after is not None:
         changes = difference(one.before, one.after)
         outcome.samples.append(Sample(one.message.position, one.message.reason, changes, one.reasons))
 
 
-def _act(block: list[Tried], order: Order, journal: Journal, sender: Publisher | None, outcome: Outcome) -> None:
+def _act(
+    block: list[Rejudged], order: ReplayRequest, journal: Journal, sender: Publisher | None, outcome: ReplayResult
+) -> None:
     """Send or, under `drop`, discard each one of a block and record it; without a sender only count it."""
     sent = [one for one in block if one.passes or order.policy is Policy.REINSERT]
     given_up = [one.message for one in block if not (one.passes or order.policy is Policy.REINSERT)]
@@ -174,7 +176,9 @@ def _act(block: list[Tried], order: Order, journal: Journal, sender: Publisher |
     outcome.reasons.update(message.reason for message in (*(one.message for one in sent), *given_up))
 
 
-def _send(block: list[Tried], topic: str, journal: Journal, sender: Publisher, outcome: Outcome) -> list[Tried]:
+def _send(
+    block: list[Rejudged], topic: str, journal: Journal, sender: Publisher, outcome: ReplayResult
+) -> list[Rejudged]:
     """Send what no other run has claimed; those."""
     deadline = time.time() + HANDOVER
     won = {message.place for message in _claim([one.message for one in block], journal, outcome)}
@@ -187,14 +191,14 @@ def _send(block: list[Tried], topic: str, journal: Journal, sender: Publisher, o
     return mine
 
 
-def _discard(block: list[Waiting], journal: Journal, outcome: Outcome) -> list[Waiting]:
+def _discard(block: list[Waiting], journal: Journal, outcome: ReplayResult) -> list[Waiting]:
     """Give up what no other run has claimed; those."""
     mine = _claim(block, journal, outcome)
     journal.discarded(mine)
     return mine
 
 
-def _claim(block: list[Waiting], journal: Journal, outcome: Outcome) -> list[Waiting]:
+def _claim(block: list[Waiting], journal: Journal, outcome: ReplayResult) -> list[Waiting]:
     """What this run may act upon; the rest is counted as skipped."""
     won = journal.claim(block)
     mine = {message.place for message in won}

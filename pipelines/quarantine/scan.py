@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from pipelines.errors import TransientFault
 from pipelines.quarantine.headers import Origin, origin
 from pipelines.services import kafka
-from pipelines.services.publish import Acknowledged
+from pipelines.services.positions import Position
 
 _POLL_MS = 10_000
 _POLL_RECORDS = 20_000
@@ -24,7 +24,7 @@ class Scan:
     """What was read of a topic. `found`: where messages of an origin stand, by partition and offset; `begins`: the
     first offset of each partition that Kafka still had when all was read; `read`: number of messages."""
 
-    found: Mapping[Origin, Sequence[Acknowledged]]
+    found: Mapping[Origin, Sequence[Position]]
     begins: Mapping[int, int]
     read: int = 0
 
@@ -39,7 +39,7 @@ def scan(bootstrap: str, topic: str, starts: Mapping[int, int], tell: Callable[[
         UserFault: there is no such topic.
         TransientFault: Kafka does not answer, or stops sending.
     """
-    found: dict[Origin, list[Acknowledged]] = defaultdict(list)
+    found: dict[Origin, list[Position]] = defaultdict(list)
     read = 0
     ends, begins = kafka.end_offsets(bootstrap, topic), kafka.beginning_offsets(bootstrap, topic)
     with _consumer(bootstrap) as consumer:
@@ -49,7 +49,7 @@ def scan(bootstrap: str, topic: str, starts: Mapping[int, int], tell: Callable[[
                 read += 1
                 came_from = origin(record.headers, topic)
                 if came_from:
-                    found[came_from].append(Acknowledged(partition, record.offset))
+                    found[came_from].append(Position(partition, record.offset))
     return Scan(found, kafka.beginning_offsets(bootstrap, topic), read)
 
 

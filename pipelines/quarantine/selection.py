@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import aware
 from pipelines.errors import UserFault
-from pipelines.quarantine.read import Position
+from pipelines.services.positions import Position
 from pipelines.services.queries import query_text
 from schemas.contract.v1 import FIELDS
 from schemas.reasons import reasons

@@ -22,10 +22,9 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.quarantine.headers import Origin
 from pipelines.quarantine.journal import Journal
-from pipelines.quarantine.read import Position
 from pipelines.quarantine.scan import Scan, scan
 from pipelines.services import kafka
-from pipelines.services.publish import Acknowledged
+from pipelines.services.positions import Position
 from pipelines.services.queries import query_text
 
 SAFE_AGE = 600  # seconds
@@ -33,7 +32,7 @@ SAFE_AGE = 600  # seconds
 Starts = Mapping[int, Mapping[int, int]]  # of claims at a time in ms: the first offset by partition, 0 where missing
 
 
-class Stuck(NamedTuple):
+class Claim(NamedTuple):
     """A message at `replaying`. `millis`: its first claim, since the epoch; `age`: seconds since its last one; `run`,
     `fix`: who claimed it first, and the repair; `runs`: all that claim it; `namesake`: another message, of an earlier
     topic of this name, carries the same headers."""
@@ -72,7 +71,7 @@ class Unknown(NamedTuple):
     """One of which nobody can know whether it was sent. `why`: `retention` (Kafka no longer has what was sent then),
     `topic_anew` (it was rejected in an earlier topic of this name) or `namesake` (two could be the one found)."""
 
-    message: Stuck
+    message: Claim
     why: str
 
 
@@ -81,8 +80,8 @@ class Settled:
     """What became of each one, or in a dry run would. `recent`: claims too young to be looked at; `read`: messages read
     in Kafka; `given_up`: whether the unknown ones are discarded."""
 
-    replayed: list[tuple[Stuck, Acknowledged]] = field(default_factory=list)
-    released: list[Stuck] = field(default_factory=list)
+    replayed: list[tuple[Claim, Position]] = field(default_factory=list)
+    released: list[Claim] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     recent: int = 0
     read: int = 0
@@ -93,9 +92,9 @@ class Settled:
         return Counter(one.why for one in self.unknown)
 
 
-def stuck(client: Client, topic: str) -> list[Stuck]:
+def stuck(client: Client, topic: str) -> list[Claim]:
     """All messages of `topic` at `replaying`, whatever their age; the oldest claim first."""
-    return [Stuck(*row) for row in client.query(query_text("quarantine/stuck.sql"), {"topic": topic}).result_rows]
+    return [Claim(*row) for row in client.query(query_text("quarantine/stuck.sql"), {"topic": topic}).result_rows]
 
 
 def settle(
@@ -124,7 +123,7 @@ def settle(
     return settled
 
 
-def _settled(client: Client, bootstrap: str, topic: str, old: Sequence[Stuck], watch: Callable[[int], None]) -> Settled:
+def _settled(client: Client, bootstrap: str, topic: str, old: Sequence[Claim], watch: Callable[[int], None]) -> Settled:
     topic_id = kafka.topic_id(bootstrap, topic)
     starts = starting(client, topic_id, {one.millis for one in old})
     earliest = starts[min(starts)]
@@ -140,7 +139,7 @@ def starting(client: Client, topic_id: str, moments: Iterable[int]) -> Starts:
     return starts
 
 
-def decide(claimed: Iterable[Stuck], topic_id: str, starts: Starts, seen: Scan) -> Settled:
+def decide(claimed: Iterable[Claim], topic_id: str, starts: Starts, seen: Scan) -> Settled:
     """What became of each, by what was `seen` of the topic with this id; in their order."""
     settled = Settled(read=seen.read)
     for one in claimed:
@@ -160,7 +159,7 @@ def decide(claimed: Iterable[Stuck], topic_id: str, starts: Starts, seen: Scan) 
 
 def record(client: Client, settled: Settled) -> None:
     """Write it down in the name of the runs that claimed them: a repair stays known, and only their claims end."""
-    sent: dict[tuple[UUID, str], list[tuple[Stuck, Acknowledged]]] = defaultdict(list)
+    sent: dict[tuple[UUID, str], list[tuple[Claim, Position]]] = defaultdict(list)
     for one, at in settled.replayed:
         sent[one.run, one.fix].append((one, at))
     for (run, fix), pairs in sent.items():
@@ -172,8 +171,8 @@ def record(client: Client, settled: Settled) -> None:
         Journal(client, run=run).discarded(members)
 
 
-def _by_run(claims: Iterable[tuple[UUID, Stuck]]) -> dict[UUID, list[Stuck]]:
-    grouped: dict[UUID, list[Stuck]] = defaultdict(list)
+def _by_run(claims: Iterable[tuple[UUID, Claim]]) -> dict[UUID, list[Claim]]:
+    grouped: dict[UUID, list[Claim]] = defaultdict(list)
     for run, one in claims:
         grouped[run].append(one)
     return grouped

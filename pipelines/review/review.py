@@ -68,7 +68,7 @@ class Decision(NamedTuple):
     event_type: int
 
 
-class Fault(NamedTuple):
+class CellFault(NamedTuple):
     """A line that led to no message, and why."""
 
     line: int
@@ -80,7 +80,7 @@ class Filled:
     """A file as read: decisions, faulty lines, and how many lines were left blank."""
 
     decisions: list[Decision] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[CellFault] = field(default_factory=list)
     blank: int = 0
 
 
@@ -90,7 +90,7 @@ class Prepared:
 
     messages: list[tuple[bytes, bytes]] = field(default_factory=list)
     holding: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[CellFault] = field(default_factory=list)
 
 
 def queue(client: Client, limit: int) -> list[dict[str, Any]]:
@@ -153,11 +153,13 @@ def _take(filled: Filled, seen: dict[str, Decision], line: int, cells: dict[str,
         return
     code = _code(typed)
     if code is None:
-        filled.faults.append(Fault(line, f"没有此类型 no such event type: {typed[:40]}"))
+        filled.faults.append(CellFault(line, f"没有此类型 no such event type: {typed[:40]}"))
     elif not report:
-        filled.faults.append(Fault(line, "没有 report_id no report_id"))
+        filled.faults.append(CellFault(line, "没有 report_id no report_id"))
     elif report in seen and seen[report].event_type != code:
-        filled.faults.append(Fault(line, f"{report}: 第 {seen[report].line} 行已定为 decided otherwise on that line"))
+        filled.faults.append(
+            CellFault(line, f"{report}: 第 {seen[report].line} 行已定为 decided otherwise on that line")
+        )
     elif report not in seen:
         seen[report] = Decision(line, report, code)
         filled.decisions.append(seen[report])
@@ -198,7 +200,7 @@ def snapshots(client: Client, reports: list[str]) -> dict[str, dict[str, Any]]:
 
 def _prepare(prepared: Prepared, decision: Decision, newest: dict[str, Any] | None, now: datetime) -> None:
     if newest is None:
-        prepared.faults.append(Fault(decision.line, f"没有此上报 no such report: {decision.report_id[:80]}"))
+        prepared.faults.append(CellFault(decision.line, f"没有此上报 no such report: {decision.report_id[:80]}"))
     elif newest["decided_by"] != "person":
         made = message(newest, decision.event_type, now)
         prepared.messages.append((newest["grid_code"].encode(), msgspec.json.encode(made)))
@@ -206,7 +208,7 @@ def _prepare(prepared: Prepared, decision: Decision, newest: dict[str, Any] | No
         prepared.holding += 1
     else:
         reason = f"{decision.report_id}: 已由他人定为 a person has decided {newest['event_type']} since"
-        prepared.faults.append(Fault(decision.line, reason))
+        prepared.faults.append(CellFault(decision.line, reason))
 
 
 def message(newest: dict[str, Any], code: int, now: datetime) -> dict[str, Any]:
@@ -245,6 +247,6 @@ def _location(newest: dict[str, Any]) -> dict[str, Any] | None:
     return {"lon": newest["lon"], "lat": newest["lat"], "crs": "wgs84"}
 
 
-def all_faults(*parts: Iterable[Fault]) -> Iterator[Fault]:
+def all_faults(*parts: Iterable[CellFault]) -> Iterator[CellFault]:
     """Faults in order of line."""
     yield from sorted(fault for part in parts for fault in part)

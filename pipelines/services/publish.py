@@ -8,7 +8,7 @@ taken: kafka-python computes CRC-32C byte by byte in Python, so fewer bytes coun
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
@@ -16,13 +16,7 @@ from kafka.partitioner.default import murmur2
 
 from pipelines.errors import TransientFault, UserFault
 from pipelines.services.kafka import partitions
-
-
-class Acknowledged(NamedTuple):
-    """Where a message stands in the topic."""
-
-    partition: int
-    offset: int
+from pipelines.services.positions import Position
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ class Publisher:
             raise TransientFault(f"Kafka: {error}") from error
         self._waiting.append(sent)
 
-    def flush(self) -> list[Acknowledged]:
+    def flush(self) -> list[Position]:
         """Waits for everything sent since the last flush; where each message stands, in sending order.
 
         Raises:
@@ -87,7 +81,7 @@ class Publisher:
         except KafkaError as error:
             raise TransientFault(f"Kafka: {len(waiting):,} 条未确认 not all acknowledged: {error}") from error
         failed = [one.exception for one in waiting if one.failed() or not one.succeeded()]
-        done = [Acknowledged(one.value.partition, one.value.offset) for one in waiting if one.succeeded()]
+        done = [Position(one.value.partition, one.value.offset) for one in waiting if one.succeeded()]
         self.counts.update(one.partition for one in done)
         if failed:
             raise TransientFault(f"Kafka: {len(failed):,} / {len(waiting):,} 条未送达 not delivered: {failed[0]}")

@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 
 from pipelines.services.publish import Publisher
-from pipelines.sources.source import Finding, Source
+from pipelines.sources.source import FileFinding, Source
 
 BLOCK = 10_000  # messages between two flushes
 _SHOWN = 20
@@ -26,7 +26,7 @@ class Ingested:
     unmapped: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     partitions: Counter[int] = field(default_factory=Counter)
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[FileFinding, ...] = ()
 
 
 def ingest(

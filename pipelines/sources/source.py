@@ -29,7 +29,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FileFinding:
     """Something odd in a file that is no reason to refuse rows: how often, and up to ten examples. `parts`: the count
     by column, the largest first; empty where columns do not matter."""
 
@@ -49,7 +49,7 @@ class Source(Protocol):
 
     def messages(self) -> Iterator[Mapped]: ...
 
-    def findings(self) -> tuple[Finding, ...]: ...
+    def findings(self) -> tuple[FileFinding, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ class Notes:
         if len(kept) < 10:
             kept.append(example)
 
-    def found(self) -> tuple[Finding, ...]:
+    def found(self) -> tuple[FileFinding, ...]:
         return tuple(
-            Finding(name, zh, en, self.counts[name], tuple(self.examples[name]), self._parts(name))
+            FileFinding(name, zh, en, self.counts[name], tuple(self.examples[name]), self._parts(name))
             for name, (zh, en) in self.titles.items()
             if self.counts[name]
         )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from pipelines.load.ranges import Progress, Stream
+from pipelines.load.ranges import LoadProgress, Stream
 from pipelines.services.queries import query_text
 from pipelines.stream.breaker import Breaker, Refused
-from pipelines.stream.hold import Order, read_order
+from pipelines.stream.hold import ResumeOrder, read_order
 
 
 class Memory:
@@ -20,11 +20,13 @@ class Memory:
     def __init__(self, breaker: Breaker, order: Path) -> None:
         """`order`: where a person's order to resume lies (`held.order_path`)."""
         self._breaker, self._path = breaker, order
-        self._order: Order | None = None
+        self._order: ResumeOrder | None = None
         self._before: dict[int, Refused] = {}
         self._sure = False
 
-    def recall(self, client: Client, stream: Stream, progress: Progress) -> tuple[dict[int, int], dict[int, Refused]]:
+    def recall(
+        self, client: Client, stream: Stream, progress: LoadProgress
+    ) -> tuple[dict[int, int], dict[int, Refused]]:
         """By partition: the offset from which on messages count, and the refused ones of the latest that do.
 
         Until `learn` is called the memory is in doubt: the micro-batch may fail half way.

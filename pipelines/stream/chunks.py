@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import PositionFault
-from pipelines.load.ranges import Range
+from pipelines.load.ranges import OffsetRange
 
 
 def chunk_end(first: int, size: int, edges: Sequence[int]) -> int:
@@ -43,7 +43,7 @@ def cut(batches: Iterable[pa.RecordBatch], size: int, edges: Sequence[int] = ())
         yield pa.Table.from_batches(held)
 
 
-def offsets_of(chunk: pa.Table) -> Range:
+def offsets_of(chunk: pa.Table) -> OffsetRange:
     """The chunk's range.
 
     Raises:
@@ -51,7 +51,7 @@ def offsets_of(chunk: pa.Table) -> Range:
     """
     offsets = chunk["offset"].to_numpy()
     partitions = np.unique(chunk["partition"].to_numpy())
-    found = Range(int(partitions[0]), int(offsets[0]), int(offsets[-1]))
+    found = OffsetRange(int(partitions[0]), int(offsets[0]), int(offsets[-1]))
     if len(partitions) > 1:
         raise PositionFault(f"one task was given partitions {partitions.tolist()}; it must be one")
     if len(offsets) != found.last - found.first + 1 or (np.diff(offsets) != 1).any():

@@ -5,25 +5,25 @@ from collections.abc import Iterable, Mapping
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import PositionFault
-from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 
 _COLUMNS = ["topic", "topic_id", "kafka_partition", "first_offset", "last_offset", "writer"]
 
 
-def gaps(progress: Progress, beginnings: Mapping[int, int]) -> list[Range]:
+def gaps(progress: LoadProgress, beginnings: Mapping[int, int]) -> list[OffsetRange]:
     """The offsets behind the ledger that Kafka keeps no more; `beginnings`: its first offset by partition. Pure.
 
     A partition that was never loaded has no gap: the load begins where Kafka does.
     """
     nexts = {number: progress.next_offset(number) for number in sorted(beginnings)}
     return [
-        Range(number, due, beginnings[number] - 1)
+        OffsetRange(number, due, beginnings[number] - 1)
         for number, due in nexts.items()
         if due is not None and due < beginnings[number]
     ]
 
 
-def record(client: Client, stream: Stream, found: Iterable[Range]) -> None:
+def record(client: Client, stream: Stream, found: Iterable[OffsetRange]) -> None:
     """Write them to the table `gaps`; found again, they are one row."""
     rows = [[stream.topic, stream.topic_id, *gap, stream.writer] for gap in found]
     client.insert("gaps", rows, column_names=_COLUMNS)
@@ -34,15 +34,15 @@ SELECT topic, topic_id, kafka_partition, first_offset, last_offset, writer FROM 
 WHERE topic_id = {topic_id:String} AND NOT accepted ORDER BY ALL"""
 
 
-def accept(client: Client, topic_id: str) -> list[Range]:
+def accept(client: Client, topic_id: str) -> list[OffsetRange]:
     """Give up what is recorded as lost, so that the load goes on behind it; the ranges given up by this call."""
     rows = client.query(_OPEN, {"topic_id": topic_id}).result_rows
     if rows:
         client.insert("gaps", [[*row, 1] for row in rows], column_names=[*_COLUMNS, "accepted"])
-    return [Range(*map(int, row[2:5])) for row in rows]
+    return [OffsetRange(*map(int, row[2:5])) for row in rows]
 
 
-def fault(found: Iterable[Range]) -> PositionFault:
+def fault(found: Iterable[OffsetRange]) -> PositionFault:
     """The alarm, in one line."""
     told = "; ".join(f"partition {n}: {last - first + 1} messages, offsets {first}..{last}" for n, first, last in found)
     return PositionFault(

@@ -47,7 +47,7 @@ class BreakerOpen(GridstreamError):
         super().__init__("circuit breaker open: " + "; ".join(map(str, held)))
 
 
-class Order(msgspec.Struct, frozen=True):
+class ResumeOrder(msgspec.Struct, frozen=True):
     """To go on with `topic_id`: by partition, the offset from which on messages count for the breaker."""
 
     topic_id: str
@@ -66,18 +66,18 @@ def give_order(path: Path, topic_id: str, counts_from: Mapping[int, int]) -> Non
     known = older.counts_from if older else {}
     merged = {number: max(known.get(number, 0), counts_from.get(number, 0)) for number in {*known, *counts_from}}
     fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(Order(topic_id, merged, datetime.now(UTC))))
+    fresh.write_bytes(msgspec.json.encode(ResumeOrder(topic_id, merged, datetime.now(UTC))))
     fresh.replace(path)
 
 
-def read_order(path: Path, topic_id: str) -> Order | None:
+def read_order(path: Path, topic_id: str) -> ResumeOrder | None:
     """The newest order for this topic, or None.
 
     Raises:
         UserFault: the file is not an order.
     """
     try:
-        order = msgspec.json.decode(path.read_bytes(), type=Order)
+        order = msgspec.json.decode(path.read_bytes(), type=ResumeOrder)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:

@@ -32,7 +32,7 @@ from pipelines.classify import current_model
 from pipelines.clock import utc_now
 from pipelines.errors import Defect, GridstreamError, PositionFault, TransientFault, first_line
 from pipelines.load import ledger
-from pipelines.load.ranges import Progress, Stream
+from pipelines.load.ranges import LoadProgress, Stream
 from pipelines.services import kafka
 from pipelines.services.clickhouse import connect, is_transient
 from pipelines.stream import gaps
@@ -120,7 +120,7 @@ class StreamJob:
         except StreamingQueryException as error:
             raise self._fault_of(stream, error) from error
 
-    def _checkpoint(self, stream: Stream, progress: Progress) -> str:
+    def _checkpoint(self, stream: Stream, progress: LoadProgress) -> str:
         """Spark's own account of the topic cannot jump over a gap that was given up: behind it a new one begins."""
         return f"{self._config.checkpoint}/{stream.topic_id}" + (f".{len(progress.lost)}" if progress.lost else "")
 
@@ -142,17 +142,17 @@ class StreamJob:
             return PositionFault(f"Kafka no longer has the offsets that come next: {first_line(error)}")
         return TransientFault(f"the query ended: {first_line(error)}")
 
-    def _require_no_gap(self, stream: Stream, progress: Progress) -> None:
+    def _require_no_gap(self, stream: Stream, progress: LoadProgress) -> None:
         if found := gaps.gaps(progress, kafka.beginning_offsets(self._config.kafka_bootstrap, self._config.topic)):
             gaps.record(self._client, stream, found)
             raise gaps.fault(found)
 
-    def _take_over(self) -> tuple[Stream, Progress]:
+    def _take_over(self) -> tuple[Stream, LoadProgress]:
         topic_id = kafka.topic_id(self._config.kafka_bootstrap, self._config.topic)
         stream = ledger.acquire(self._client, self._config.topic, topic_id)
         return stream, ledger.progress(self._client, stream)
 
-    def _starting(self, progress: Progress) -> dict[int, int]:
+    def _starting(self, progress: LoadProgress) -> dict[int, int]:
         """Where to begin when there is no checkpoint: right behind the ledger."""
         known = kafka.partitions(self._config.kafka_bootstrap, self._config.topic)
         nexts = {number: progress.next_offset(number) for number in known}
@@ -218,7 +218,7 @@ class StreamJob:
         earliest, known = self._earliest(progress), self._memory.recall(self._client, stream, progress)
         return Work(self._config, stream, progress, earliest, grids, batch_id, utc_now(), *known)
 
-    def _earliest(self, progress: Progress) -> dict[int, int]:
+    def _earliest(self, progress: LoadProgress) -> dict[int, int]:
         """Only a partition that the ledger does not know needs Kafka's word on where it begins."""
         if len(progress.high_water) >= self._partitions:
             return {}

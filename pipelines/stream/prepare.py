@@ -15,7 +15,7 @@ from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import judge, warnings
 from pipelines.intake.rejects import quarantine_row
 from pipelines.intake.rules.columns import Context
-from pipelines.load.ranges import Range, Stream
+from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.places.outlines import metres_outside
 from pipelines.privacy.mask import masker, reporter_hasher
@@ -53,7 +53,7 @@ class Preparation:
     mask_patterns: tuple[tuple[str, str], ...] = ()
 
 
-def prepare(records: pa.Table, offsets: Range, plan: Preparation) -> Rows:
+def prepare(records: pa.Table, offsets: OffsetRange, plan: Preparation) -> Rows:
     """Every record of `records` ends as an event, a quarantine row, or a counted resend."""
     decoded = decode(records, plan.limits)
     judged = judge(decoded.good, plan.context)

@@ -27,7 +27,7 @@ from pipelines.errors import Defect, PositionFault, TransientFault
 from pipelines.intake.decode import RECORD
 from pipelines.intake.rules.columns import Context
 from pipelines.load.loader import Loader
-from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex
 from pipelines.services.clickhouse import ClickHouse, connect
@@ -70,7 +70,7 @@ class Work:
 
     config: StreamConfig
     stream: Stream
-    progress: Progress
+    progress: LoadProgress
     earliest: dict[int, int]
     grids: Broadcast[GridIndex]
     batch_id: int
@@ -95,14 +95,14 @@ def run(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatc
             counts = rows.events.num_rows, rows.quarantine.num_rows, rows.duplicates
             yield _result(rows.offsets, *counts, work.config.breaker.remember(_NONE, refused_of(rows)).tobytes())
     except BreakerOpen as fault:
-        yield _result(Range(-1, -1, -1), fault="held", detail=msgspec.json.encode(fault.held[0]).decode())
+        yield _result(OffsetRange(-1, -1, -1), fault="held", detail=msgspec.json.encode(fault.held[0]).decode())
     except TransientFault as fault:
-        yield _result(Range(-1, -1, -1), fault="transient", detail=str(fault))
+        yield _result(OffsetRange(-1, -1, -1), fault="transient", detail=str(fault))
     except PositionFault as fault:
-        yield _result(Range(-1, -1, -1), fault="position", detail=str(fault))
+        yield _result(OffsetRange(-1, -1, -1), fault="position", detail=str(fault))
     except Exception as error:
         log.exception("an error that nobody foresaw")
-        yield _result(Range(-1, -1, -1), fault="defect", detail=str(Defect.of(error)))
+        yield _result(OffsetRange(-1, -1, -1), fault="defect", detail=str(Defect.of(error)))
 
 
 def _chunks(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[Rows]:
@@ -187,7 +187,7 @@ def _client(target: ClickHouse) -> Client:
 
 
 def _result(
-    offsets: Range,
+    offsets: OffsetRange,
     good: int = 0,
     quarantined: int = 0,
     duplicates: int = 0,

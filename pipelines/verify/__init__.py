@@ -15,18 +15,18 @@ from pipelines.verify.completeness import Reading, check_completeness, walk
 from pipelines.verify.kafka_log import TopicLog
 from pipelines.verify.ledger import Ranges, check_ledger, newest, read_ledger
 from pipelines.verify.marts import check_marts
-from pipelines.verify.report import Check, Finding, VerifyReport
+from pipelines.verify.report import Check, ProofFinding, VerifyReport
 from pipelines.verify.rollup import check_rollup
 from pipelines.verify.stored import Tally, check_counts
 from pipelines.verify.tables import check_reports, check_uniqueness
 
-__all__ = ["Check", "Finding", "Progress", "VerifyReport", "verify"]
+__all__ = ["Check", "ProofFinding", "VerifyProgress", "VerifyReport", "verify"]
 
 WINDOW = 1_000_000
-PATIENCE = 600
+UNFINISHED_AFTER_SECONDS = 600
 
 
-class Progress(NamedTuple):
+class VerifyProgress(NamedTuple):
     """Who is told how far it is, in offsets: the total once, then steps."""
 
     started: Callable[[int], None] = lambda total: None
@@ -40,8 +40,8 @@ def verify(
     *,
     quick: bool = False,
     window: int = WINDOW,
-    patience: int = PATIENCE,
-    progress: Progress | None = None,
+    patience: int = UNFINISHED_AFTER_SECONDS,
+    progress: VerifyProgress | None = None,
 ) -> VerifyReport:
     """Run every check.
 
@@ -64,7 +64,7 @@ def verify(
         log = stack.enter_context(TopicLog(bootstrap, topic))
         checks = (
             check_ledger(loads, {(log.topic_id, p): begin for p, begin in log.begins.items()}, patience),
-            *_offsets(client, log, newest(loads), quick, window, progress or Progress()),
+            *_offsets(client, log, newest(loads), quick, window, progress or VerifyProgress()),
             check_uniqueness(client),
             check_reports(client),
             check_rollup(client),
@@ -74,7 +74,7 @@ def verify(
 
 
 def _offsets(
-    client: Client, log: TopicLog, loads: Sequence[Ranges], quick: bool, window: int, progress: Progress
+    client: Client, log: TopicLog, loads: Sequence[Ranges], quick: bool, window: int, progress: VerifyProgress
 ) -> tuple[Check, Check]:
     """The checks that walk offsets: the tables against the ledger, and the topic against the tables."""
     tallies = [Tally(load, load.epoch) for load in loads]

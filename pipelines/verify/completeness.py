@@ -16,7 +16,7 @@ from clickhouse_connect.driver.external import ExternalData
 from pipelines.verify.arrays import Ints, columns
 from pipelines.verify.kafka_log import NO_ID, Batch, TopicLog
 from pipelines.verify.ledger import Ranges
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 from pipelines.verify.stored import Stored, Tally, read_stored
 
 _LOOKUP = 100_000  # event ids asked for at once
@@ -37,13 +37,13 @@ class Reading:
     expired: int = 0  # rejected so long ago that quarantine no longer keeps them
     lost: int = 0
     absent: int = 0  # offsets that hold no message: transaction markers, compaction
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ProofFinding] = field(default_factory=list)
 
     def fail(self, zh: str, en: str, partition: int, offsets: Ints) -> None:
         """Note that the messages at `offsets` are wrong in this way."""
         if len(offsets):
             examples = tuple({"partition": partition, "offset": int(offset)} for offset in offsets[:SHOWN])
-            self.findings.append(Finding("fails", zh, en, len(offsets), examples))
+            self.findings.append(ProofFinding("fails", zh, en, len(offsets), examples))
 
 
 def walk(client: Client, log: TopicLog | None, tally: Tally, window: int, done: Callable[[int], None]) -> Reading:
@@ -140,7 +140,7 @@ def check_completeness(log: TopicLog, tallies: list[Tally], reading: list[Readin
     if ahead:
         examples = tuple({"partition": p, "high_water": marks[p], "end": log.ends.get(p, 0)} for p in ahead)
         findings.append(
-            Finding("fails", "账本超前于 Kafka", "the ledger is ahead of Kafka's end", len(ahead), examples)
+            ProofFinding("fails", "账本超前于 Kafka", "the ledger is ahead of Kafka's end", len(ahead), examples)
         )
     passed = [t.load for t in tallies if len(t.load.first) and log.begins.get(t.load.partition, 0) > t.load.first[0]]
     figures = {

@@ -11,7 +11,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import Ints, columns, dicts, ints
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _LOADS = """
 SELECT topic_id, epoch, kafka_partition FROM ledger WHERE topic = {topic:String}
@@ -104,7 +104,7 @@ def check_ledger(loads: Iterable[Ranges], begins: Mapping[tuple[str, int], int],
         patience: seconds after which a range begun and not finished is worth a warning.
     """
     loads = list(loads)
-    findings: list[Finding] = []
+    findings: list[ProofFinding] = []
     for load in loads:
         findings += _arithmetic(load)
         findings += _succession(load)
@@ -131,16 +131,16 @@ def newest(loads: Iterable[Ranges]) -> list[Ranges]:
     return [load for load in loads if load.epoch == epochs[load.topic_id]]
 
 
-def _arithmetic(load: Ranges) -> Iterator[Finding]:
+def _arithmetic(load: Ranges) -> Iterator[ProofFinding]:
     accounted = load.good + load.quarantined + load.duplicates
     wrong = np.flatnonzero((load.last - load.first + 1 != accounted) | (load.last < load.first))
     if len(wrong):
         zh, en = "区间的条数对不上", "range does not add up: last-first+1 is not good+quarantined+duplicates"
         examples = tuple({**load.place(int(i)), "accounted": int(accounted[i])} for i in wrong[:SHOWN])
-        yield Finding("fails", zh, en, len(wrong), examples)
+        yield ProofFinding("fails", zh, en, len(wrong), examples)
 
 
-def _succession(load: Ranges) -> Iterator[Finding]:
+def _succession(load: Ranges) -> Iterator[ProofFinding]:
     if len(load.first) < 2:
         return
     reached = np.maximum.accumulate(load.last)[:-1]
@@ -154,22 +154,22 @@ def _succession(load: Ranges) -> Iterator[Finding]:
         places = np.flatnonzero(hit)
         if len(places):
             examples = tuple({"after": int(reached[i]), **load.place(int(i) + 1)} for i in places[:SHOWN])
-            yield Finding("fails", zh, en, len(places), examples)
+            yield ProofFinding("fails", zh, en, len(places), examples)
 
 
-def _beginning(load: Ranges, begin: int | None) -> Iterator[Finding]:
+def _beginning(load: Ranges, begin: int | None) -> Iterator[ProofFinding]:
     if not len(load.first) or load.first[0] == 0 or begin is None:
         return
     first = int(load.first[0])
     if begin < first:
         zh, en = "开头未载入", "Kafka still has offsets before the first range"
-        yield Finding("fails", zh, en, 1, ({**load.where, "first": begin, "last": first - 1},))
+        yield ProofFinding("fails", zh, en, 1, ({**load.where, "first": begin, "last": first - 1},))
     else:
         zh, en = "载入始于保留期之后", "the load began after retention had passed the first offsets"
-        yield Finding("warns", zh, en, 1, ({**load.where, "first": 0, "last": first - 1},))
+        yield ProofFinding("warns", zh, en, 1, ({**load.where, "first": 0, "last": first - 1},))
 
 
-def _in_flight(load: Ranges, patience: int) -> Iterator[Finding]:
+def _in_flight(load: Ranges, patience: int) -> Iterator[ProofFinding]:
     recut = [b for b in load.begun if b.last <= load.high_water]
     stuck = [b for b in load.begun if b.last > load.high_water and b.seconds > patience]
     cases = (
@@ -179,4 +179,4 @@ def _in_flight(load: Ranges, patience: int) -> Iterator[Finding]:
     for begun, zh, en in cases:
         if begun:
             examples = tuple({**load.where, **asdict(b)} for b in begun[:SHOWN])
-            yield Finding("warns", zh, en, len(begun), examples)
+            yield ProofFinding("warns", zh, en, len(begun), examples)

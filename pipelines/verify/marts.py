@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import dicts
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 from pipelines.verify.scorecard import RECOMPUTED, STORED, quiet
 
 _LATEST = 40  # periods of each kind; older ones are final
@@ -128,7 +128,7 @@ def check_marts(client: Client) -> Check:
     return Check(*_TITLE, figures, merged(found for build in current for found in _differences(client, build)))
 
 
-def _differences(client: Client, build: dict[str, Any]) -> list[Finding]:
+def _differences(client: Client, build: dict[str, Any]) -> list[ProofFinding]:
     sums = _MARTS[build["mart"]]
     scope = {"period": build["period"], "first": build["period_start"], "last": build["until"]}
     query = _DIFFERENCES
@@ -143,4 +143,6 @@ def _differences(client: Client, build: dict[str, Any]) -> list[Finding]:
     where = {"mart": build["mart"], "period": build["period"], "period_start": str(build["period_start"])}
     shown = ("area", "in_mart", "in_rollup")
     examples = tuple({**where, **{name: row[name] for name in shown}} for row in rows)
-    return [Finding("fails", "集市与重算不同", "mart differs from its recomputation", rows[0]["differing"], examples)]
+    return [
+        ProofFinding("fails", "集市与重算不同", "mart differs from its recomputation", rows[0]["differing"], examples)
+    ]

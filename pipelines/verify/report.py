@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["holds", "warns", "fails", "skipped"]
+CheckState = Literal["holds", "warns", "fails", "skipped"]
 SHOWN = 20  # examples listed with a finding
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProofFinding:
     """One thing that is wrong (`fails`) or worth a look (`warns`), found `count` times, with up to `SHOWN` places."""
 
     state: Literal["warns", "fails"]
@@ -27,11 +27,11 @@ class Check:
     zh: str
     en: str
     figures: Mapping[str, int | float | str] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ProofFinding, ...] = ()
     skipped: tuple[str, str] | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> CheckState:
         if any(finding.state == "fails" for finding in self.findings):
             return "fails"
         if self.findings:
@@ -84,13 +84,13 @@ class VerifyReport:
         }
 
 
-def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def merged(findings: Iterable[ProofFinding]) -> tuple[ProofFinding, ...]:
     """Findings of the same kind as one, with the first `SHOWN` examples of all."""
-    kinds: dict[tuple[str, str], Finding] = {}
+    kinds: dict[tuple[str, str], ProofFinding] = {}
     for new in findings:
-        old = kinds.get((new.state, new.en), Finding(new.state, new.zh, new.en, 0))
+        old = kinds.get((new.state, new.en), ProofFinding(new.state, new.zh, new.en, 0))
         examples = (old.examples + new.examples)[:SHOWN]
-        kinds[new.state, new.en] = Finding(new.state, new.zh, new.en, old.count + new.count, examples)
+        kinds[new.state, new.en] = ProofFinding(new.state, new.zh, new.en, old.count + new.count, examples)
     return tuple(kinds.values())
 
 

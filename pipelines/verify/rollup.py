@@ -11,7 +11,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import dicts
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _DAYS = """
 SELECT day, activity_seen = activity AS current, dateDiff('second', pushed_at, started_at) >= 30 AS settled
@@ -72,7 +72,7 @@ def check_rollup(client: Client) -> Check:
     }
     if not days:
         return Check(*_TITLE, figures, skipped=("还没有汇总", "no day has been rolled up yet"))
-    findings: list[Finding] = []
+    findings: list[ProofFinding] = []
     for day in (found for found in days if found["current"]):
         differences = dicts(client, _DIFFERENCES, {"day": day["day"], "shown": SHOWN})
         if differences and day["settled"]:
@@ -81,11 +81,13 @@ def check_rollup(client: Client) -> Check:
     return Check(*_TITLE, figures, merged(findings))
 
 
-def _wrong(client: Client, day: date, differences: list[dict[str, Any]]) -> list[Finding]:
+def _wrong(client: Client, day: date, differences: list[dict[str, Any]]) -> list[ProofFinding]:
     """The differences of `day`, unless the stream touched it while it was read."""
     if day not in {found["day"] for found in dicts(client, _DAYS, {}) if found["current"]}:
         return []
     examples = tuple({"day": str(day), **row} for row in differences)
     return [
-        Finding("fails", "汇总与重算不同", "cell differs from its recomputation", differences[0]["cells"], examples)
+        ProofFinding(
+            "fails", "汇总与重算不同", "cell differs from its recomputation", differences[0]["cells"], examples
+        )
     ]

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import Ints, columns, dicts, ints
 from pipelines.verify.ledger import Ranges
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _QUARANTINE_TTL = 400 * 86_400  # seconds; as in schemas/migrations/0001_events.sql
 
@@ -86,7 +86,7 @@ class Tally:
     epochs: int  # loads of this topic id; each may have left a row until the next merge
     events: Ints = field(init=False)
     rejected: Ints = field(init=False)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ProofFinding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.events = np.zeros(len(self.load.first), np.int64)
@@ -111,7 +111,7 @@ class Tally:
     def _find(self, zh: str, en: str, offsets: Ints) -> None:
         if len(offsets):
             examples = tuple({**self.load.where, "offset": int(offset)} for offset in offsets[:SHOWN])
-            self.findings.append(Finding("fails", zh, en, len(offsets), examples))
+            self.findings.append(ProofFinding("fails", zh, en, len(offsets), examples))
 
     @property
     def merged_away(self) -> int:
@@ -127,33 +127,35 @@ class Tally:
         at = np.searchsorted(self.load.first, offsets, "right") - 1
         return (at >= 0) & self.expired()[at]
 
-    def verdict(self) -> Iterator[Finding]:
+    def verdict(self) -> Iterator[ProofFinding]:
         """What is wrong once every window was added."""
         yield from self.findings
         yield from self._compare(self.events > self.load.good, self.events, self.load.good, "events")
         differ = (self.rejected > self.load.quarantined) | ((self.rejected < self.load.quarantined) & ~self.expired())
         yield from self._compare(differ, self.rejected, self.load.quarantined, "quarantine")
 
-    def _compare(self, hit: npt.NDArray[np.bool_], found: Ints, said: Ints, table: str) -> Iterator[Finding]:
+    def _compare(self, hit: npt.NDArray[np.bool_], found: Ints, said: Ints, table: str) -> Iterator[ProofFinding]:
         places = np.flatnonzero(hit)
         if len(places):
             zh, en = f"{table} 的行数与账本不符", f"rows in {table} contradict the ledger"
             shown = (
                 {**self.load.place(int(i)), "found": int(found[i]), "ledger": int(said[i])} for i in places[:SHOWN]
             )
-            yield Finding("fails", zh, en, len(places), tuple(shown))
+            yield ProofFinding("fails", zh, en, len(places), tuple(shown))
 
 
 def check_counts(client: Client, topic: str, tallies: Sequence[Tally], unproven: int) -> Check:
     """The tables hold what the ledger says; `unproven`: rows merged away that Kafka can no longer show."""
     findings = [finding for tally in tallies for finding in tally.verdict()]
     findings += [
-        Finding("fails", "行不在账本的任何区间内", "row stands in no range of the ledger", int(stray["rows"]), (stray,))
+        ProofFinding(
+            "fails", "行不在账本的任何区间内", "row stands in no range of the ledger", int(stray["rows"]), (stray,)
+        )
         for stray in dicts(client, _STRAY, {"topic": topic})
     ]
     if unproven:
         zh, en = "已合并的行未经 Kafka 证明", "rows merged away were not proven by reading Kafka"
-        findings.append(Finding("warns", zh, en, unproven))
+        findings.append(ProofFinding("warns", zh, en, unproven))
     figures = {
         "good": sum(int(tally.load.good.sum()) for tally in tallies),
         "events": sum(int(tally.events.sum()) for tally in tallies),

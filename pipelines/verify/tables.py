@@ -10,7 +10,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import dicts
-from pipelines.verify.report import SHOWN, Check, Finding, merged
+from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _SLICE_ROWS = 2_000_000  # about 600 MB of the server's memory
 _TRIES = 5  # while the stream writes, two tables read by one query can be a moment apart
@@ -137,7 +137,7 @@ def check_reports(client: Client) -> Check:
     ]
     doubled = sum(int(part["rows"] - part["distinct_states"]) for part in copies)
     if doubled:
-        findings.append(Finding("fails", "同一上报有多行状态", "report has more than one state", doubled))
+        findings.append(ProofFinding("fails", "同一上报有多行状态", "report has more than one state", doubled))
     figures = {"events": _sums(states, ("events",))["events"], "reports_in_events": reports, "reports": rows}
     return Check("reports", "状态即最新事件", "each state is the newest event", figures, merged(findings))
 
@@ -146,8 +146,8 @@ def _sums(parts: list[Row], names: tuple[str, ...]) -> dict[str, int]:
     return {name: sum(int(part[name]) for part in parts) for name in names}
 
 
-def _finding(parts: list[Row], name: str, state: Any, zh: str, en: str) -> list[Finding]:
+def _finding(parts: list[Row], name: str, state: Any, zh: str, en: str) -> list[ProofFinding]:
     count = _sums(parts, (name,))[name]
     ids = [found for part in parts for found in part[f"{name}_ids"]][:SHOWN]
     key = "event_id" if name in ("twice", "reused") else "report_id"
-    return [Finding(state, zh, en, count, tuple({key: found} for found in ids))] if count else []
+    return [ProofFinding(state, zh, en, count, tuple({key: found} for found in ids))] if count else []

@@ -13,7 +13,7 @@ from pipelines.intake.rules.columns import Context
 from pipelines.load import ledger
 from pipelines.load.ledger import Phase
 from pipelines.load.loader import Loader
-from pipelines.load.ranges import Range, Stream
+from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.services.clickhouse import connect
@@ -76,7 +76,7 @@ def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) ->
     )
     stack.loader.insert_arrow("events", whole.events.slice(0, 15))
     progress = ledger.progress(stack.loader, STREAM)
-    assert progress.begun == (Range(0, 0, 49),)
+    assert progress.begun == (OffsetRange(0, 0, 49),)
     Loader(stack.loader, STREAM, 2).load(whole, progress.unfinished(whole.offsets), monotonic())
     assert counts(stack)["events"] == 40
     assert stack.scalar("SELECT count() FROM reports") == 40
@@ -97,7 +97,7 @@ def test_what_the_views_missed_is_derived_again(stack: Stack, plan: Preparation)
 def test_a_server_that_is_gone_is_a_transient_fault(
     stack: Stack, plan: Preparation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.load.loader.PATIENCE", 1.0)
+    monkeypatch.setattr("pipelines.load.loader.INSERT_RETRY_SECONDS", 1.0)
     target = stack.settings.clickhouse("loader")
     with Forwarder(int(target.url.rpartition(":")[2])) as way:
         client = connect(replace(target, url=f"http://127.0.0.1:{way.port}"))
@@ -116,7 +116,7 @@ def test_the_newest_writer_fences_the_others(stack: Stack) -> None:
     second = ledger.acquire(stack.loader, "t", "id")
     other_topic = ledger.acquire(stack.loader, "u", "id2")
     assert (first.writer, second.writer, other_topic.writer) == (1, 2, 1)
-    assert first.token(Range(0, 1, 2)) == second.token(Range(0, 1, 2))
+    assert first.token(OffsetRange(0, 1, 2)) == second.token(OffsetRange(0, 1, 2))
     ledger.still_mine(stack.loader, second)
     with pytest.raises(Fenced, match="writer 2 has taken over"):
         ledger.still_mine(stack.loader, first)

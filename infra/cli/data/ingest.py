@@ -14,7 +14,7 @@ from pipelines.errors import UserFault
 from pipelines.services.publish import Publisher
 from pipelines.sources.catalogue import SOURCES, open_source
 from pipelines.sources.ingest import Ingested, ingest
-from pipelines.sources.source import Finding
+from pipelines.sources.source import FileFinding
 from schemas.crosswalks import crosswalks, lookup
 
 
@@ -101,7 +101,7 @@ def _shown(done: Ingested, dry_run: bool, loaded: float | None) -> RenderableTyp
     return Group(*parts)
 
 
-def _parts(finding: Finding) -> str:
+def _parts(finding: FileFinding) -> str:
     return "\n".join(f"{column} {number(count)}" for column, count in finding.parts.items()) or "-"
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from infra.cli.shared.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, cell, emit, progress, seconds, table
 from infra.settings import Settings, settings
-from pipelines.verify import Check, Finding, Progress, VerifyReport
+from pipelines.verify import Check, ProofFinding, VerifyProgress, VerifyReport
 from pipelines.verify import verify as run_checks
 
 _STATES = {
@@ -79,7 +79,7 @@ def prove(now: Settings, quick: bool = False, patience: float = 10, quiet: bool 
     """Run every check, with a progress bar; `patience` in minutes."""
     with ExitStack() as bar:
         advance = [lambda steps: None]
-        watched = Progress(
+        watched = VerifyProgress(
             started=lambda total: advance.append(bar.enter_context(progress("核对 verifying", total, quiet=quiet))),
             done=lambda steps: advance[-1](steps),
         )
@@ -128,7 +128,7 @@ def _found(report: VerifyReport) -> Iterator[Text]:
             yield from _examples(finding)
 
 
-def _examples(finding: Finding) -> Iterator[Text]:
+def _examples(finding: ProofFinding) -> Iterator[Text]:
     for example in finding.examples:
         yield Text("  " + ", ".join(f"{name} {value}" for name, value in example.items()))
     if finding.examples and finding.count > len(finding.examples):

@@ -12,7 +12,7 @@ from infra.cli.figures.marts import ranked, trending
 from infra.cli.shared.output import Column, percent, table
 from infra.cli.stack.stack import addresses
 from infra.settings import Settings
-from pipelines.marts.catalog import Kind
+from pipelines.marts.catalog import PeriodKind
 from pipelines.marts.read import RankedArea, Reader, RisingType
 from pipelines.quality.summary import summary
 from pipelines.quarantine import read as rejected
@@ -27,12 +27,12 @@ from schemas.reasons import reasons
 class Findings:
     """One city's figures at one moment. `period`: of the ranking. Shares of 0..1."""
 
-    period: Kind
+    period: PeriodKind
     ranking: list[RankedArea]
     rising: list[RisingType]
     quality: dict[str, int]
     ledger: LedgerFigures | None
-    refused: list[rejected.Group]
+    refused: list[rejected.RejectCount]
     proof: VerifyReport
 
     def document(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def find(now: Settings, city: str, proof: VerifyReport) -> Findings:
         month, week = (reader.ranking(city, "county", period) for period in ("month", "week"))
         rising = reader.rising(city, "", limit=5)
     # The fuller of the two: a month that has just begun says less than the week.
-    period: Kind = "month" if _reports(month) >= _reports(week) else "week"
+    period: PeriodKind = "month" if _reports(month) >= _reports(week) else "week"
     with closing(connect(now.clickhouse("engineer"))) as client:
         return Findings(
             period=period,

@@ -10,8 +10,8 @@ from infra.cli.figures.rebuild import rebuild
 from infra.cli.figures.scorecard import score, scorecard
 from infra.cli.shared.output import AsJson, Column, emit, moment, percent, table
 from pipelines.errors import UserFault
-from pipelines.marts.catalog import Kind
-from pipelines.marts.read import DOUBTFUL_BELOW, Level, Order, RankedArea, RisingType
+from pipelines.marts.catalog import PeriodKind
+from pipelines.marts.read import DOUBTFUL_BELOW, Level, RankBy, RankedArea, RisingType
 
 _KINDS = {"day": "日", "week": "周", "month": "月"}
 _LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
@@ -21,9 +21,9 @@ _CARE = f"!：上报质量低于 {DOUBTFUL_BELOW:.0f} 分，名次慎看 read ra
 def ranking(
     city: CityCode = "330200",
     level: Annotated[Level, typer.Option(help="层级 which areas")] = "county",
-    period: Annotated[Kind, typer.Option(help="周期 which period; weeks begin on Monday")] = "week",
+    period: Annotated[PeriodKind, typer.Option(help="周期 which period; weeks begin on Monday")] = "week",
     day: Day = None,
-    by: Annotated[Order, typer.Option(help="排序依据 what to rank by")] = "count",
+    by: Annotated[RankBy, typer.Option(help="排序依据 what to rank by")] = "count",
     within: Annotated[str, typer.Option(help="只看此县区或镇街之下 only areas directly below this code")] = "",
     limit: Limit = 50,
     user: AsWhom = "analyst",
@@ -48,7 +48,7 @@ def ranking(
     )
 
 
-def ranked(rows: list[RankedArea], level: Level, period: Kind, user: Who) -> RenderableType:
+def ranked(rows: list[RankedArea], level: Level, period: PeriodKind, user: Who) -> RenderableType:
     """The ranking as a table."""
     first = rows[0]
     title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"

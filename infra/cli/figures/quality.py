@@ -17,7 +17,7 @@ from pipelines.clock import now
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build, site
 from pipelines.quality.history import Kept, keep, latest
-from pipelines.quality.outcome import Finding
+from pipelines.quality.outcome import RuleResult
 from pipelines.services.clickhouse import connect
 
 EXIT_UNKNOWN = 3  # a rule could not be computed, and none that was is gravely broken
@@ -74,7 +74,7 @@ def check_(day: Day = None, only: Table = "", as_json: AsJson = False) -> None:
     raise typer.Exit(exit_code(finding for one in found for finding in one.findings))
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
+def exit_code(findings: Iterable[RuleResult]) -> int:
     """1 when a rule is broken that must not be, else 3 when one could not be computed, else 0."""
     seen = list(findings)
     if any(one.grave for one in seen):
@@ -128,13 +128,13 @@ def _shown(found: Iterable[Checked]) -> RenderableType:
     return Group(*parts)
 
 
-def _cells(one: Finding | Kept) -> tuple[Any, ...]:
+def _cells(one: RuleResult | Kept) -> tuple[Any, ...]:
     share = "-" if one.percent is None else f"{one.percent:.4g} %"
     name, severity = f"{one.zh} {one.en}\n{one.rule}", SEVERITIES.get(one.severity, one.severity)
     return (name, Text(*OUTCOMES[one.outcome]), severity, one.unexpected, one.checked, share)
 
 
-def _why(one: Finding | Kept) -> Text:
+def _why(one: RuleResult | Kept) -> Text:
     if one.outcome == "error":
         return Text(f"{one.rule}: 无法计算，与数据无关 could not be computed: {one.detail}", "magenta")
     return Text(f"-- {one.rule}\n{one.sample_query}\n", "dim")

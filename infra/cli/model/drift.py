@@ -8,17 +8,17 @@ from rich.text import Text
 
 from infra.cli.shared.output import EXIT_FAILS, AsJson, Column, emit, number, percent, table
 from infra.settings import settings
-from pipelines.classify.measure.drift import ALARM, LEAST, WARN, Drift, State, Window, measure_drift
+from pipelines.classify.measure.drift import ALARM, LEAST, WARN, Drift, DriftState, Window, measure_drift
 from pipelines.classify.modelfile import current_model
 from pipelines.clock import now
 from pipelines.services.clickhouse import connect
 from schemas.event_types import event_type
 
 _TOLD = {
-    State.STEADY: "稳定 steady",
-    State.WARN: f"有变化 some change (PSI ≥ {WARN})",
-    State.ALARM: f"变化很大 a large change (PSI ≥ {ALARM}): retrain, or look at what is new",
-    State.TOO_FEW: f"上报太少，不作判断 too few reports to tell: {LEAST} are needed on both sides",
+    DriftState.STEADY: "稳定 steady",
+    DriftState.WARN: f"有变化 some change (PSI ≥ {WARN})",
+    DriftState.ALARM: f"变化很大 a large change (PSI ≥ {ALARM}): retrain, or look at what is new",
+    DriftState.TOO_FEW: f"上报太少，不作判断 too few reports to tell: {LEAST} are needed on both sides",
 }
 
 
@@ -32,7 +32,7 @@ def drift(as_json: AsJson = False) -> None:
     with closing(connect(settings().clickhouse("engineer"))) as client:
         found = measure_drift(client, version, now().date())
     emit(asdict(found) | {"state": found.state}, as_json, lambda: _shown(found))
-    if found.state is State.ALARM:
+    if found.state is DriftState.ALARM:
         raise SystemExit(EXIT_FAILS)
 
 

@@ -14,7 +14,7 @@ from pipelines.errors import UserFault
 from pipelines.privacy.mask import masker, read_patterns
 from pipelines.quarantine import replay as sending
 from pipelines.quarantine.repair import Assignments, Patch, Repair
-from pipelines.quarantine.replay import Order, Outcome, Policy, Sample, Skipped
+from pipelines.quarantine.replay import Policy, ReplayRequest, ReplayResult, Sample, Skipped
 from pipelines.quarantine.selection import Selection
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只看会做什么 only say what would be done")]
@@ -34,7 +34,7 @@ def replay(chosen: Selection, policy: OnError = Policy.SKIP, dry_run: DryRun = F
     Sends waiting messages (masked) through Kafka again, once each. The present rules judge them first. Exit code 1: it
     stopped at an error.
     """
-    _send(Order(chosen, policy), dry_run, as_json)
+    _send(ReplayRequest(chosen, policy), dry_run, as_json)
 
 
 @choosing
@@ -64,7 +64,7 @@ def fix(
     With it the repaired messages go through Kafka, once each, and the repair is recorded.
     """
     masks = masker(read_patterns(settings().mask_patterns))
-    order = Order(chosen, policy, _repair(patch, assign or []), 0 if apply and not as_json else samples, masks)
+    order = ReplayRequest(chosen, policy, _repair(patch, assign or []), 0 if apply and not as_json else samples, masks)
     _send(order, not apply, as_json)
 
 
@@ -82,7 +82,7 @@ def _repair(patch: str | None, assign: list[str]) -> Repair:
     return Assignments.read(assign) if patch is None else Patch.read(patch)
 
 
-def _send(order: Order, dry_run: bool, as_json: bool) -> None:
+def _send(order: ReplayRequest, dry_run: bool, as_json: bool) -> None:
     with engineer() as client:
         outcome = sending.run(client, settings().kafka_bootstrap, order, dry_run)
     emit(_document(outcome, dry_run), as_json, lambda: _told(outcome, dry_run, order.repair is not None))
@@ -90,7 +90,7 @@ def _send(order: Order, dry_run: bool, as_json: bool) -> None:
         raise SystemExit(EXIT_FAILS)
 
 
-def _document(outcome: Outcome, dry_run: bool) -> dict[str, Any]:
+def _document(outcome: ReplayResult, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "looked_at": outcome.looked_at,
@@ -110,7 +110,7 @@ def _skipped(one: Skipped) -> dict[str, str]:
     return one._asdict() | {"position": str(one.position)}
 
 
-def _told(outcome: Outcome, dry_run: bool, repaired: bool = False) -> RenderableType:
+def _told(outcome: ReplayResult, dry_run: bool, repaired: bool = False) -> RenderableType:
     mood = "（试运行 dry run）" if dry_run else ""
     verb = "修正并发送 repaired and sent" if repaired else "重放 replayed"
     lines: list[RenderableType] = [_sampled(one) for one in outcome.samples]

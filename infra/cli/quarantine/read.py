@@ -14,8 +14,9 @@ from infra.cli.quarantine.words import STAGES, STATES, names, titled
 from infra.cli.shared.output import AsJson, Column, emit, moment, number, table
 from infra.settings import settings
 from pipelines.quarantine import read
-from pipelines.quarantine.read import Quarantined
+from pipelines.quarantine.read import RejectedMessage
 from pipelines.quarantine.selection import require_reason
+from pipelines.services.positions import parse_position
 
 _STATES = ("waiting", "replayed", "fixed", "discarded")
 _UNSETTLED = "重放未确认 replaying: {} 条 messages → gridstream quarantine settle"
@@ -37,7 +38,7 @@ def stats(as_json: AsJson = False) -> None:
     emit(document, as_json, lambda: _stats(groups, rules))
 
 
-def _group(group: read.Group) -> dict[str, Any]:
+def _group(group: read.RejectCount) -> dict[str, Any]:
     return {name: value for name, value in group._asdict().items() if name != "rule"} | names(group.reason)
 
 
@@ -48,7 +49,7 @@ def _counted(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(counted.most_common())
 
 
-def _stats(groups: list[read.Group], rules: list[read.Group]) -> RenderableType:
+def _stats(groups: list[read.RejectCount], rules: list[read.RejectCount]) -> RenderableType:
     if not groups:
         return "隔离区为空 nothing is quarantined"
     total = sum(group.rows for group in groups)
@@ -67,7 +68,7 @@ def _unsettled(rows: int) -> list[str]:
 
 
 def _breakdown(
-    title: str, what: str, groups: list[read.Group], key: Callable[[read.Group], str], total: int
+    title: str, what: str, groups: list[read.RejectCount], key: Callable[[read.RejectCount], str], total: int
 ) -> RenderableType:
     columns = (
         Column("阶段", "stage"),
@@ -78,14 +79,14 @@ def _breakdown(
         Column("来源", "sources"),
         Column("最近一条", "latest"),
     )
-    members: dict[tuple[str, str], list[read.Group]] = {}
+    members: dict[tuple[str, str], list[read.RejectCount]] = {}
     for group in groups:
         members.setdefault((group.stage, key(group)), []).append(group)
     rows = sorted((_row(*name, found, total) for name, found in members.items()), key=lambda row: -row[2])
     return table(title, columns, rows)
 
 
-def _row(stage: str, name: str, groups: list[read.Group], total: int) -> tuple[Any, ...]:
+def _row(stage: str, name: str, groups: list[read.RejectCount], total: int) -> tuple[Any, ...]:
     rows = sum(group.rows for group in groups)
     by_source = _counted((group.source or "不详 unknown", group.rows) for group in groups)
     sources = ", ".join(f"{source} {count}" for source, count in by_source.items())
@@ -108,7 +109,7 @@ def list_(
     emit([_document(message) for message in found], as_json, lambda: _list(found))
 
 
-def _list(found: list[Quarantined]) -> RenderableType:
+def _list(found: list[RejectedMessage]) -> RenderableType:
     columns = (
         Column("位置", "position"),
         Column("到达", "arrived"),
@@ -132,13 +133,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """一条被拒消息的全部（已脱敏）。One rejected message whole, masked."""
-    at = read.parse_position(position)
+    at = parse_position(position)
     with engineer() as client:
         message = read.show(client, settings().topic, at)
     emit(_document(message), as_json, lambda: _show(message))
 
 
-def _show(message: Quarantined) -> RenderableType:
+def _show(message: RejectedMessage) -> RenderableType:
     lines = (
         ("位置 position", f"{settings().topic} {_position(message)}"),
         ("到达 arrived", moment(message.kafka_time)),
@@ -168,9 +169,9 @@ def _pretty(payload: str) -> str:
         return payload
 
 
-def _document(message: Quarantined) -> dict[str, Any]:
+def _document(message: RejectedMessage) -> dict[str, Any]:
     return {**msgspec.structs.asdict(message), **names(message.reason)}
 
 
-def _position(message: Quarantined) -> str:
+def _position(message: RejectedMessage) -> str:
     return f"{message.partition}:{message.offset}"

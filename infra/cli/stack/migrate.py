@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from infra.cli.shared.output import AsJson, Column, emit, seconds, table
 from infra.settings import settings
 from pipelines.database import migrate as migrations
-from pipelines.database.migrate import Outcome
+from pipelines.database.migrate import MigrationResult
 
 _STEPS = (
     Column("编号", "number", True),
@@ -38,7 +38,7 @@ def command(
     emit(outcome, as_json, lambda: _shown(outcome))
 
 
-def _shown(outcome: Outcome) -> RenderableType:
+def _shown(outcome: MigrationResult) -> RenderableType:
     title = f"数据库 database {outcome.database}" + ("（试运行 dry run）" if outcome.dry_run else "")
     steps = [(f"{step.number:04d}", step.name, step.statements, seconds(step.seconds)) for step in outcome.steps]
     changed = [(d.table, d.rows, d.inserted, d.removed) for d in outcome.dimensions]

@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli.shared.output import AsJson, Column, console, emit, errors, seconds, table
 from infra.cli.shared.spinner import telling
 from infra.local import stack
-from infra.local.fetch.jars import Progress
+from infra.local.fetch.jars import Say
 from infra.local.services.kafka import make_topic
 from infra.local.services.programs import NAMES
 from infra.local.supervise.states import ProcessState, processes
@@ -67,7 +67,7 @@ def _parts(only: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in only.split(",") if name.strip()) if only else ()
 
 
-def bring_up(now: Settings, parts: tuple[str, ...] = (), say: Progress = lambda _: None) -> stack.Started:
+def bring_up(now: Settings, parts: tuple[str, ...] = (), say: Say = lambda _: None) -> stack.Started:
     """`stack.up` with topic, tables and registry made in between; a dead part's last log lines go to stderr."""
 
     def topic_and_tables() -> None:

@@ -19,7 +19,7 @@ from infra.local.fetch.truststore import write_truststore
 from infra.local.files import locked
 from pipelines.errors import UserFault
 
-Progress = Callable[[str], None]
+Say = Callable[[str], None]
 _WAITING = "等待另一个进程下载 waiting for another process that fetches the same jars"
 MANIFEST = "manifest.json"  # written last: file name -> size in bytes
 _STEP = re.compile(r"\[SUCCESSFUL \] .*!(\S+\.jar)|found (\S+) in")  # a jar came; a module was found
@@ -48,7 +48,7 @@ SPARK_KAFKA = Bundle("spark-kafka", "Spark 的 Kafka 数据源", 4)
 
 
 def jars(
-    bundle: Bundle, cache: Path, java: Java, *, ivy_settings: Path | None = None, progress: Progress | None = None
+    bundle: Bundle, cache: Path, java: Java, *, ivy_settings: Path | None = None, progress: Say | None = None
 ) -> tuple[Path, ...]:
     """Paths of the bundle's jars, fetched if the cache lacks them or holds a damaged copy.
 
@@ -76,7 +76,7 @@ def _complete(folder: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _fetch(bundle: Bundle, folder: Path, java: Java, ivy_settings: Path | None, say: Progress) -> tuple[Path, ...]:
+def _fetch(bundle: Bundle, folder: Path, java: Java, ivy_settings: Path | None, say: Say) -> tuple[Path, ...]:
     """Fetch beside `folder` and rename. Ivy checks checksums; its own cache is thrown away, whole or not."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{bundle.name}-") as scratch:
         draft, log = Path(scratch) / "jars", folder.with_suffix(".log")

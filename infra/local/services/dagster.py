@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from infra.local.fetch.jars import Progress
+from infra.local.fetch.jars import Say
 from infra.local.files import write_private
 from infra.local.sockets import DAGSTER_CODE, socket_path
 from infra.settings import Settings
@@ -28,7 +28,7 @@ def prepare(settings: Settings) -> None:
     write_private(workspace(settings), yaml.safe_dump({"load_from": [server]}))
 
 
-def make_tables(settings: Settings, progress: Progress) -> None:
+def make_tables(settings: Settings, progress: Say) -> None:
     """Make or migrate the tables of Dagster's storage, once per version of Dagster (2 s).
 
     Each of its processes would make them itself at its first start, and all of them at once: one or the other then ends

@@ -5,7 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from infra.local.fetch.jars import KAFKA, Progress, jars
+from infra.local.fetch.jars import KAFKA, Say, jars
 from infra.local.fetch.java import Java
 from infra.local.files import last_lines, write_private
 from infra.settings import Settings
@@ -51,7 +51,7 @@ def server_properties(settings: Settings) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def prepare(settings: Settings, java: Java, progress: Progress | None = None) -> None:
+def prepare(settings: Settings, java: Java, progress: Say | None = None) -> None:
     """Fetch the jars if need be, write the configuration, format the data folder the first time.
 
     Raises:

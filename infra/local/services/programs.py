@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.fetch.jars import SPARK_KAFKA, Progress, jars
+from infra.local.fetch.jars import SPARK_KAFKA, Say, jars
 from infra.local.fetch.java import Java
 from infra.local.services import clickhouse, dagster, kafka
 from infra.local.services.simulator import gridstream
@@ -30,7 +30,7 @@ class Program:
     version: str
     command: Callable[[], list[str]]
     directory: Path
-    prepare: Callable[[Progress], None]
+    prepare: Callable[[Say], None]
     ports: tuple[str, ...] = ()  # names of the settings that hold them; the first is the one to connect to
     answers: Callable[[], bool] | None = None  # None: alive for START_SECONDS is ready
     stop_seconds: int = 30
@@ -75,7 +75,7 @@ def _clickhouse(settings: Settings) -> Program:
 
 
 def _stream(settings: Settings, java: Java) -> Program:
-    def prepare(say: Progress) -> None:
+    def prepare(say: Say) -> None:
         jars(SPARK_KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=say)
 
     return Program(
@@ -119,7 +119,7 @@ def _of_dagster(
     answers: Callable[[], bool] | None = None,
     ports: tuple[str, ...] = (),
 ) -> Program:
-    def prepare(say: Progress) -> None:
+    def prepare(say: Say) -> None:
         dagster.prepare(settings)
         dagster.make_tables(settings, say)
 

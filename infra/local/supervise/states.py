@@ -12,8 +12,8 @@ from infra.local.services.programs import NAMES, SERVICES, Program, programs
 from infra.local.supervise import leftovers, supervisor
 from infra.settings import Settings
 
-State = Literal["running", "starting", "stopping", "stopped", "failed", "orphaned", "external"]
-_STATES: dict[str, State] = {
+ProcessCondition = Literal["running", "starting", "stopping", "stopped", "failed", "orphaned", "external"]
+_STATES: dict[str, ProcessCondition] = {
     "RUNNING": "running",
     "STARTING": "starting",
     "BACKOFF": "starting",
@@ -34,7 +34,7 @@ class ProcessState:
 
     name: str
     title: str
-    state: State
+    state: ProcessCondition
     pid: int | None = None
     port: int | None = None
     uptime_seconds: float | None = None
@@ -63,7 +63,7 @@ def processes(settings: Settings) -> list[ProcessState]:
 def _state(
     settings: Settings, program: Program, info: dict[str, Any] | None, lost: int | None, ended: dict[str, int]
 ) -> ProcessState:
-    state: State = _STATES.get(info["statename"], "failed") if info else "orphaned" if lost else "stopped"
+    state: ProcessCondition = _STATES.get(info["statename"], "failed") if info else "orphaned" if lost else "stopped"
     pid = (info["pid"] or None) if info else lost
     return ProcessState(
         name=program.name,

@@ -25,7 +25,7 @@ REFERENCE_DAYS, DAYS = 14, 7
 _FLOOR = 1e-4  # share of an empty bin: the logarithm needs one
 
 
-class State(StrEnum):
+class DriftState(StrEnum):
     """What is to be thought of it."""
 
     STEADY = "steady"
@@ -59,11 +59,11 @@ class Drift:
     types: float | None
 
     @property
-    def state(self) -> State:
+    def state(self) -> DriftState:
         if self.confidence is None or self.types is None:
-            return State.TOO_FEW
+            return DriftState.TOO_FEW
         worst = max(self.confidence, self.types)
-        return State.ALARM if worst >= ALARM else State.WARN if worst >= WARN else State.STEADY
+        return DriftState.ALARM if worst >= ALARM else DriftState.WARN if worst >= WARN else DriftState.STEADY
 
 
 def psi(reference: Mapping[int, int], current: Mapping[int, int]) -> float:

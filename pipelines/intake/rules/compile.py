@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.intake.rules.columns import Columns, available
-from pipelines.intake.rules.kinds import KINDS, Kind
+from pipelines.intake.rules.kinds import KINDS, RuleKind
 from schemas.expectations import Expectation, Severity, Suite, suites
 
 
@@ -19,7 +19,7 @@ class Checks(NamedTuple):
     """Compiled rules of one severity, the most important first: `rules` are their ids."""
 
     rules: tuple[str, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[RuleKind, ...]
 
     def broken(self, of: Columns) -> NDArray[np.bool_]:
         """One row a rule, one column a row of `of`: whether it breaks the rule."""
@@ -59,7 +59,7 @@ def compiled(suite: Suite, severity: Severity, columns: Collection[str]) -> Chec
     return Checks(tuple(one.rule for one in rules), tuple(_kind(one, columns) for one in rules))
 
 
-def _kind(one: Expectation, columns: Collection[str]) -> Kind:
+def _kind(one: Expectation, columns: Collection[str]) -> RuleKind:
     kind = KINDS.get(one.type)
     if kind is None:
         raise ValueError(f"{one.rule}: the stream cannot check {one.type}; it knows {', '.join(KINDS)}")

@@ -16,7 +16,7 @@ from pipelines.intake.rules.columns import Columns
 from pipelines.intake.rules.conditions import Condition, Value
 
 
-class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RuleKind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all kinds share. `mostly`: at the level of rows, a rule that some may break is none."""
 
     mostly: Literal[1] = 1
@@ -38,7 +38,7 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         raise NotImplementedError
 
 
-class OneColumn(Kind, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OneColumn(RuleKind, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A kind that looks at the values of one column."""
 
     column: str
@@ -107,7 +107,7 @@ class Between(OneColumn, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return (pc.greater_equal if self.strict_max else pc.greater)(column, self.max_value)
 
 
-class Greater(Kind, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Greater(RuleKind, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`column_A` is greater than `column_B`, or equal when `or_equal`. Other ways to treat a pair with a null have
     different meanings on pandas and on SQL, so this one must be named."""
 
@@ -123,7 +123,7 @@ class Greater(Kind, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return (pc.less if self.or_equal else pc.less_equal)(of[self.column_A], of[self.column_B])
 
 
-KINDS: Mapping[str, type[Kind]] = {
+KINDS: Mapping[str, type[RuleKind]] = {
     "expect_column_values_to_be_null": Null,
     "expect_column_values_to_not_be_null": NotNull,
     "expect_column_values_to_be_in_set": InSet,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UserFault
-from pipelines.sources.source import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
+from pipelines.sources.source import CsvFile, FileFinding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import event_type
 from schemas.registry import grids_by_source
@@ -57,7 +57,7 @@ class Boston311:
     def rows(self) -> int:
         return self.file.rows
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[FileFinding, ...]:
         return self._notes.found()
 
     def messages(self) -> Iterator[Mapped]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
-from pipelines.sources.source import CsvFile, Finding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
+from pipelines.sources.source import CsvFile, FileFinding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
 from schemas.crosswalks import crosswalk, source_type_of
 from schemas.event_types import EventType, event_type
 from schemas.registry import grids_by_source
@@ -63,7 +63,7 @@ class Pingshan:
     def rows(self) -> int:
         return self.file.rows
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[FileFinding, ...]:
         return self._notes.found()
 
     def messages(self) -> Iterator[Mapped]:

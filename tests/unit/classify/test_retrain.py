@@ -9,7 +9,7 @@ import pytest
 from pipelines.classify.features import strings
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import load_model, save_model
-from pipelines.classify.retrain import Demands, Outcome, retrain
+from pipelines.classify.retrain import Demands, RetrainResult, retrain
 from pipelines.classify.training.corpus import Corpus
 from pipelines.classify.training.holdout import Data, held
 
@@ -27,14 +27,14 @@ def said(codes: list[int]) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def better(part: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+def better(part: Data, champion: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[RetrainResult, Path]:
     """People agree that this word means 610."""
     current = tmp_path_factory.mktemp("models") / "current.npz"
     save_model(champion, current)
     return retrain(said([610] * len(TEXTS)), current, LENIENT, part), current
 
 
-def test_a_better_one_is_promoted(better: tuple[Outcome, Path], champion: Model) -> None:
+def test_a_better_one_is_promoted(better: tuple[RetrainResult, Path], champion: Model) -> None:
     outcome, current = better
     assert outcome.promoted, outcome.message
     assert "promoted" in outcome.message
@@ -47,7 +47,7 @@ def test_a_better_one_is_promoted(better: tuple[Outcome, Path], champion: Model)
     assert (outcome.measured, outcome.learnt) == (sum(map(held, TEXTS)), len(TEXTS) - sum(map(held, TEXTS)))
 
 
-def test_its_card_is_written(better: tuple[Outcome, Path]) -> None:
+def test_its_card_is_written(better: tuple[RetrainResult, Path]) -> None:
     card = better[0].card
     assert card is not None
     text = card.read_text("utf-8")
@@ -55,7 +55,7 @@ def test_its_card_is_written(better: tuple[Outcome, Path]) -> None:
     assert "left out of training" in text
 
 
-def test_the_next_challenger_meets_its_twin(better: tuple[Outcome, Path], part: Data) -> None:
+def test_the_next_challenger_meets_its_twin(better: tuple[RetrainResult, Path], part: Data) -> None:
     """The promoted model knows the holdout by heart; only its twin can be compared fairly."""
     outcome, current = better
     again = retrain(said([610] * len(TEXTS)), current, LENIENT, part)

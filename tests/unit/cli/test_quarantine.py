@@ -10,8 +10,8 @@ from infra.cli.quarantine.act import fix
 from infra.cli.quarantine.options import choosing
 from infra.settings import settings
 from pipelines.errors import UserFault
-from pipelines.quarantine.read import Position, parse_position
 from pipelines.quarantine.selection import Selection, require_reason
+from pipelines.services.positions import Position, parse_position
 
 
 def test_a_position() -> None:

@@ -12,13 +12,13 @@ from infra.cli.app import build
 from infra.cli.quarantine.read import _stats
 from infra.cli.quarantine.settle import _document, _told
 from infra.cli.quarantine.words import UNKNOWN
-from pipelines.quarantine.read import Group
-from pipelines.quarantine.settle import Settled, Stuck, Unknown
-from pipelines.services.publish import Acknowledged
+from pipelines.quarantine.read import RejectCount
+from pipelines.quarantine.settle import Claim, Settled, Unknown
+from pipelines.services.positions import Position
 
 
-def left(offset: int) -> Stuck:
-    return Stuck("id", 3, offset, 1, 0, 900, UUID(int=1), "", [UUID(int=1)], False)
+def left(offset: int) -> Claim:
+    return Claim("id", 3, offset, 1, 0, 900, UUID(int=1), "", [UUID(int=1)], False)
 
 
 def said(shown: RenderableType) -> str:
@@ -31,7 +31,7 @@ def said(shown: RenderableType) -> str:
 @pytest.fixture
 def settled() -> Settled:
     unknown = [Unknown(left(20), "retention"), Unknown(left(21), "topic_anew")]
-    return Settled([(left(1), Acknowledged(5, 77))], [left(n) for n in range(2, 9)], unknown, recent=4, read=1000)
+    return Settled([(left(1), Position(5, 77))], [left(n) for n in range(2, 9)], unknown, recent=4, read=1000)
 
 
 def test_figures_and_places_are_told(settled: Settled) -> None:
@@ -77,5 +77,5 @@ def test_a_claim_too_young_is_refused() -> None:
 @pytest.mark.parametrize(("replaying", "pointed"), [(0, False), (2, True)])
 def test_stats_point_to_it(replaying: int, pointed: bool) -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    group = Group("judge", "unknown_grid", "hotline", "", 5, at, at, 5 - replaying, replaying, 0, 0, 0)
+    group = RejectCount("judge", "unknown_grid", "hotline", "", 5, at, at, 5 - replaying, replaying, 0, 0, 0)
     assert ("gridstream quarantine settle" in said(_stats([group], [group]))) is pointed

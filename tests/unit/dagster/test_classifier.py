@@ -8,7 +8,7 @@ import pytest
 from dagster_project.classifier import POOL, drift_result, outcome_metadata
 from dagster_project.definitions import defs
 from pipelines.classify.measure.drift import Window, judged
-from pipelines.classify.retrain import Outcome
+from pipelines.classify.retrain import RetrainResult
 
 DAY = date(2026, 3, 1)
 
@@ -36,7 +36,7 @@ def test_small_counts_pass_and_say_so() -> None:
 
 
 def test_an_outcome_without_training_says_why() -> None:
-    told = outcome_metadata(Outcome(False, "not trained", 3, 1))
+    told = outcome_metadata(RetrainResult(False, "not trained", 3, 1))
     assert (told["outcome"], told["promoted"], "model card" in told) == ("not trained", False, False)
 
 

@@ -70,7 +70,7 @@ def test_the_newest_partition_is_today() -> None:
 
 @pytest.mark.parametrize("job", [rebuild_stale, rebuild_days])
 def test_rebuilding_runs_one_at_a_time(job: dg.JobDefinition) -> None:
-    config = yaml.safe_load((ROOT / "infra" / "local" / "dagster.yaml").read_text("utf-8"))
+    config = yaml.safe_load((ROOT / "infra" / "local" / "services" / "dagster.yaml").read_text("utf-8"))
     assert [node.definition.pool for node in job.nodes] == [POOL]  # type: ignore[union-attr]
     assert config["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
     assert config["telemetry"] == {"enabled": False}
@@ -78,7 +78,7 @@ def test_rebuilding_runs_one_at_a_time(job: dg.JobDefinition) -> None:
 
 
 def test_the_instance_file_is_one_dagster_takes(tmp_path: Path) -> None:
-    config = yaml.safe_load((ROOT / "infra" / "local" / "dagster.yaml").read_text("utf-8"))
+    config = yaml.safe_load((ROOT / "infra" / "local" / "services" / "dagster.yaml").read_text("utf-8"))
     with instance_for_test(overrides=config, temp_dir=str(tmp_path)) as instance:
         assert instance.global_op_concurrency_default_limit == 1
         assert not instance.telemetry_enabled

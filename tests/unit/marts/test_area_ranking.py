@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.build import build_mart, mart_differences
-from pipelines.marts.catalog import AREA_RANKING, Kind, period_of
+from pipelines.marts.catalog import AREA_RANKING, PeriodKind, period_of
 from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import Plan, execute, plan_days, rebuild_days
 from pipelines.services.queries import query_text
@@ -56,13 +56,13 @@ def ranked(new_database: Callable[[], Client]) -> Client:
     return client
 
 
-def _build(client: Client, kind: Kind, as_of: datetime = AS_OF) -> None:
+def _build(client: Client, kind: PeriodKind, as_of: datetime = AS_OF) -> None:
     """The day and its ranking alone."""
     build_day(client, DAY, "run")
     build_mart(client, AREA_RANKING, period_of(kind, DAY), "run", as_of)
 
 
-def _ranking(client: Client, level: str, kind: Kind = "day") -> dict[str, dict[str, Any]]:
+def _ranking(client: Client, level: str, kind: PeriodKind = "day") -> dict[str, dict[str, Any]]:
     query = "SELECT * FROM area_ranking WHERE level = {level:String} AND period = {kind:String} ORDER BY area_code"
     rows = client.query(query, {"level": level, "kind": kind}).named_results()
     return {row["area_code"]: row for row in rows}
@@ -150,7 +150,7 @@ def test_an_emptied_day_takes_its_ranking_along(areas: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["day", "week", "month"])
-def test_a_changed_row_is_found(areas: Client, kind: Kind) -> None:
+def test_a_changed_row_is_found(areas: Client, kind: PeriodKind) -> None:
     _build(areas, kind)
     period = period_of(kind, DAY)
     assert mart_differences(areas, AREA_RANKING, period) == 0

@@ -15,7 +15,7 @@ from pipelines.errors import UserFault
 from pipelines.quality.checkpoint import chosen, sample_query
 from pipelines.quality.docs import index, offline
 from pipelines.quality.history import Document
-from pipelines.quality.outcome import Finding, errors, finding, without_values
+from pipelines.quality.outcome import RuleResult, errors, finding, without_values
 from schemas.contract.v1 import SOURCES, STATUSES
 from schemas.expectations import Expectation, suites
 from schemas.reasons import reasons
@@ -43,7 +43,7 @@ def _result(success: bool, info: dict[str, Any], **found: Any) -> dict[str, Any]
     }
 
 
-def _finding(success: bool, info: dict[str, Any], **found: Any) -> Finding:
+def _finding(success: bool, info: dict[str, Any], **found: Any) -> RuleResult:
     return finding(RULE, "events", DAY, _result(success, info, **found), 10, "SELECT 1")
 
 

@@ -13,9 +13,9 @@ from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
 from pipelines.quarantine.rejudge import Rules, tried
 from pipelines.quarantine.repair import Assignments, Patch
-from pipelines.quarantine.replay import Order, Policy, discard, replay
+from pipelines.quarantine.replay import Policy, ReplayRequest, discard, replay
 from pipelines.quarantine.selection import Selection, Waiting, pages
-from pipelines.services.publish import Acknowledged
+from pipelines.services.positions import Position
 from tests.support.messages import encoded, message, records
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2020, 1, 1), None)
@@ -99,16 +99,16 @@ def mixed(migrated_database: Client) -> Client:
 def test_policies(
     mixed: Client, policy: Policy, done: int, discarded: int, skipped: dict[str, int], stopped: tuple[int, int] | None
 ) -> None:
-    outcome = replay(mixed, None, Order(Selection("t"), policy), RULES)
+    outcome = replay(mixed, None, ReplayRequest(Selection("t"), policy), RULES)
     assert (outcome.done, outcome.discarded, outcome.skipped) == (done, discarded, skipped)
     assert (outcome.stopped.position if outcome.stopped else None) == stopped
     assert mixed.command("SELECT count() FROM quarantine_actions") == 0  # nothing was sent, so nothing is recorded
 
 
 def test_a_limit_counts_what_is_acted_upon(mixed: Client) -> None:
-    assert replay(mixed, None, Order(Selection("t", limit=2)), RULES).done == 2
-    assert replay(mixed, None, Order(Selection("t", limit=1), Policy.DROP), RULES).discarded == 0
-    assert replay(mixed, None, Order(Selection("t", limit=2), Policy.DROP), RULES).discarded == 1
+    assert replay(mixed, None, ReplayRequest(Selection("t", limit=2)), RULES).done == 2
+    assert replay(mixed, None, ReplayRequest(Selection("t", limit=1), Policy.DROP), RULES).discarded == 0
+    assert replay(mixed, None, ReplayRequest(Selection("t", limit=2), Policy.DROP), RULES).discarded == 1
 
 
 def test_choosing(mixed: Client) -> None:
@@ -124,12 +124,16 @@ def test_choosing(mixed: Client) -> None:
 
 
 def test_fixing_is_tried_first(mixed: Client) -> None:
-    order = Order(Selection("t", reason="bad_value"), repair=Assignments.read(["severity=toUInt8(severity) - 5"]))
-    outcome = replay(mixed, None, Order(order.chosen, repair=order.repair, samples=1), RULES)
+    order = ReplayRequest(
+        Selection("t", reason="bad_value"), repair=Assignments.read(["severity=toUInt8(severity) - 5"])
+    )
+    outcome = replay(mixed, None, ReplayRequest(order.chosen, repair=order.repair, samples=1), RULES)
     assert (outcome.looked_at, outcome.passing, outcome.still) == (2, 2, {})
     (sample,) = outcome.samples
     assert (sample.position, sample.changes) == ((0, 1), ['-  "severity": 9', '+  "severity": 4'])
-    still = replay(mixed, None, Order(order.chosen, repair=Patch(({"op": "remove", "path": "/due_at"},))), RULES)
+    still = replay(
+        mixed, None, ReplayRequest(order.chosen, repair=Patch(({"op": "remove", "path": "/due_at"},))), RULES
+    )
     assert (still.passing, still.skipped) == (0, {"not_applied": 2})
 
 
@@ -147,7 +151,7 @@ def test_of_two_runs_the_first_to_claim_sends(mixed: Client) -> None:
     assert first.claim(messages[:2]) == messages[:2]
     mixed.command("SELECT sleep(0.01)")
     assert second.claim(messages[1:4]) == messages[2:4]
-    first.sent(messages[:2], [Acknowledged(0, 7), Acknowledged(0, 8)])
+    first.sent(messages[:2], [Position(0, 7), Position(0, 8)])
     states = "SELECT state, count() FROM quarantine_states GROUP BY state ORDER BY state"
     assert mixed.query(states).result_rows == [("replayed", 2), ("replaying", 2), ("waiting", 1)]
 
@@ -155,6 +159,6 @@ def test_of_two_runs_the_first_to_claim_sends(mixed: Client) -> None:
 def test_a_repair_is_recorded(mixed: Client) -> None:
     journal = Journal(mixed, "severity = 2", uuid4())
     ((one, *_),) = pages(mixed, Selection("t"))
-    journal.sent(journal.claim([one]), [Acknowledged(0, 7)])
+    journal.sent(journal.claim([one]), [Position(0, 7)])
     found = mixed.query("SELECT state, fix FROM quarantine_states WHERE kafka_offset = 0").result_rows
     assert found == [("fixed", "severity = 2")]

@@ -13,19 +13,20 @@ from pipelines.quarantine.journal import Journal
 from pipelines.quarantine.replay import HANDOVER, discard
 from pipelines.quarantine.scan import Scan
 from pipelines.quarantine.selection import Selection, Waiting, pages
-from pipelines.quarantine.settle import SAFE_AGE, Stuck, decide, record, starting, stuck
-from pipelines.services.publish import Acknowledged, PublisherOptions
+from pipelines.quarantine.settle import SAFE_AGE, Claim, decide, record, starting, stuck
+from pipelines.services.positions import Position
+from pipelines.services.publish import PublisherOptions
 
 AT = 1_000_000  # ms: the claim of `left`
 _COLUMNS = ("topic", "topic_id", "kafka_partition", "kafka_offset", "kafka_time", "stage", "reason", "reasons")
 
 
-def left(offset: int, topic_id: str = "id", namesake: bool = False) -> Stuck:
+def left(offset: int, topic_id: str = "id", namesake: bool = False) -> Claim:
     run = uuid4()
-    return Stuck(topic_id, 0, offset, 1, AT, 900, run, "", [run], namesake)
+    return Claim(topic_id, 0, offset, 1, AT, 900, run, "", [run], namesake)
 
 
-def seen(found: Mapping[int, Sequence[Acknowledged]] | None = None, **begins: int) -> Scan:
+def seen(found: Mapping[int, Sequence[Position]] | None = None, **begins: int) -> Scan:
     at = {Origin(0, offset, 1): places for offset, places in (found or {}).items()}
     return Scan(at, {0: 0, 1: 0} | {int(name.removeprefix("p")): first for name, first in begins.items()})
 
@@ -45,18 +46,18 @@ def test_headers_say_where_a_message_came_from() -> None:
 
 def test_found_is_replayed_and_missing_is_released() -> None:
     one, other = left(5), left(6)
-    settled = decide([one, other], "id", {AT: {0: 10, 1: 20}}, seen({5: [Acknowledged(1, 20)]}, p0=10, p1=20))
+    settled = decide([one, other], "id", {AT: {0: 10, 1: 20}}, seen({5: [Position(1, 20)]}, p0=10, p1=20))
     assert (settled.replayed, settled.released, settled.unknown) == ([(one, (1, 20))], [other], [])
 
 
 def test_what_stood_there_before_the_claim_is_of_another_one() -> None:
-    settled = decide([left(5)], "id", {AT: {1: 20}}, seen({5: [Acknowledged(1, 19)]}))
+    settled = decide([left(5)], "id", {AT: {1: 20}}, seen({5: [Position(1, 19)]}))
     assert (len(settled.replayed), len(settled.released)) == (0, 1)
 
 
 def test_what_retention_has_passed_is_not_guessed() -> None:
     found, missing = left(5), left(6)
-    settled = decide([found, missing], "id", {AT: {0: 10, 1: 20}}, seen({5: [Acknowledged(0, 30)]}, p1=21))
+    settled = decide([found, missing], "id", {AT: {0: 10, 1: 20}}, seen({5: [Position(0, 30)]}, p1=21))
     assert (settled.replayed, settled.released) == ([(found, (0, 30))], [])
     assert settled.unknown == [(missing, "retention")]
 
@@ -65,11 +66,11 @@ def test_what_retention_has_passed_is_not_guessed() -> None:
     ("message", "found", "replayed", "why"),
     [
         (left(5, "earlier"), {}, 0, {"topic_anew": 1}),
-        (left(5, "earlier"), {5: [Acknowledged(0, 1)]}, 1, {}),
-        (left(5, namesake=True), {5: [Acknowledged(0, 1)]}, 0, {"namesake": 1}),
+        (left(5, "earlier"), {5: [Position(0, 1)]}, 1, {}),
+        (left(5, namesake=True), {5: [Position(0, 1)]}, 0, {"namesake": 1}),
     ],
 )
-def test_a_topic_made_anew(message: Stuck, found: Any, replayed: int, why: dict[str, int]) -> None:
+def test_a_topic_made_anew(message: Claim, found: Any, replayed: int, why: dict[str, int]) -> None:
     settled = decide([message], "id", {AT: {}}, seen(found))
     assert (len(settled.replayed), settled.released, settled.why_unknown) == (replayed, [], why)
 
@@ -107,7 +108,7 @@ def grow_old(client: Client, topic_id: str = "id", minutes: int = 20) -> None:
 def test_only_claims_are_stuck(rejected: Client) -> None:
     messages = waiting(rejected)
     journal = Journal(rejected)
-    journal.sent(journal.claim(messages[:1]), [Acknowledged(0, 9)])
+    journal.sent(journal.claim(messages[:1]), [Position(0, 9)])
     grow_old(rejected)
     Journal(rejected).claim(messages[2:3])
     old, young = stuck(rejected, "t")
@@ -129,7 +130,7 @@ def test_settling_is_recorded_once(rejected: Client) -> None:
     journal.claim(waiting(rejected)[:3])
     claimed = stuck(rejected, "t")
     starts = {one.millis: {0: 4} for one in claimed}
-    settled = decide(claimed, "id", starts, seen({0: [Acknowledged(1, 7)]}, p0=4))
+    settled = decide(claimed, "id", starts, seen({0: [Position(1, 7)]}, p0=4))
     record(rejected, settled)
     assert states(rejected) == {0: "fixed", 1: "waiting", 2: "waiting", 3: "waiting"}
     assert stuck(rejected, "t") == []
@@ -151,7 +152,7 @@ def test_what_was_released_is_taken_again(rejected: Client) -> None:
     assert again.claim([message]) == [message]
     record(rejected, settled)  # it ends the first claim, not this one
     assert states(rejected)[0] == "replaying"
-    again.sent([message], [Acknowledged(0, 9)])
+    again.sent([message], [Position(0, 9)])
     assert states(rejected)[0] == "replayed"
     assert discard(rejected, Selection("t")).discarded == 3
 

@@ -9,7 +9,7 @@ from pipelines.classify import current_model
 from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import WARNINGS, judge
 from pipelines.intake.rules.columns import Context
-from pipelines.load.ranges import Range, Stream
+from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.places.outlines import metres_outside
 from pipelines.sources.simulator.bad import KINDS
 from pipelines.sources.simulator.manifest import Sent
@@ -91,7 +91,7 @@ def test_locations_lie_inside_the_county_but_for_those_astray(sent: list[Sent], 
 def test_odd_messages_are_accepted_and_warned_of(model: CityModel, context: Context) -> None:
     messages = backfill(model, FIRST, FIRST, load=0.1, disorder=Disorder(bad=0, odd=0.2)).messages()
     odd = [one for one in messages if one.kind.startswith("odd:")]
-    stream, offsets = Stream("t", "id", 1, 1), Range(0, 0, len(odd) - 1)
+    stream, offsets = Stream("t", "id", 1, 1), OffsetRange(0, 0, len(odd) - 1)
     plan = Preparation(stream, Limits(), context, current_model(None), b"key")
     rows = prepare(records([one.value for one in odd]), offsets, plan)
     warned = dict(zip(rows.events["event_id"].to_pylist(), rows.events["warnings"].to_pylist(), strict=True))

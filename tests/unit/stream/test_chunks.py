@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import PositionFault
-from pipelines.load.ranges import Progress, Range
+from pipelines.load.ranges import LoadProgress, OffsetRange
 from pipelines.stream.chunks import behind, cut, offsets_of
 from tests.support.messages import records
 
@@ -15,7 +15,7 @@ def _batches(first: int, last: int, size: int) -> list[pa.RecordBatch]:
     return records(*[b"x"] * (last - first + 1), first_offset=first).to_batches(max_chunksize=size)
 
 
-def _ranges(first: int, last: int, batch: int, size: int, edges: tuple[int, ...] = ()) -> list[Range]:
+def _ranges(first: int, last: int, batch: int, size: int, edges: tuple[int, ...] = ()) -> list[OffsetRange]:
     return [offsets_of(chunk) for chunk in cut(_batches(first, last, batch), size, edges)]
 
 
@@ -36,11 +36,15 @@ def test_cuts_do_not_depend_on_batches(first: int, count: int, batch: int, size:
 
 
 def test_a_range_begun_before_is_cut_out_again() -> None:
-    begun = Progress({0: 9}, (Range(0, 12, 17),))
-    assert _ranges(10, 30, 7, 100, begun.edges(0)) == [Range(0, 10, 11), Range(0, 12, 17), Range(0, 18, 30)]
-    assert begun.unfinished(Range(0, 17, 20))
-    assert not begun.unfinished(Range(0, 18, 20))
-    assert not begun.unfinished(Range(1, 12, 17))
+    begun = LoadProgress({0: 9}, (OffsetRange(0, 12, 17),))
+    assert _ranges(10, 30, 7, 100, begun.edges(0)) == [
+        OffsetRange(0, 10, 11),
+        OffsetRange(0, 12, 17),
+        OffsetRange(0, 18, 30),
+    ]
+    assert begun.unfinished(OffsetRange(0, 17, 20))
+    assert not begun.unfinished(OffsetRange(0, 18, 20))
+    assert not begun.unfinished(OffsetRange(1, 12, 17))
 
 
 def test_missing_offsets_stop_the_stream() -> None:
@@ -51,7 +55,7 @@ def test_missing_offsets_stop_the_stream() -> None:
 
 def test_what_is_loaded_is_dropped_and_a_gap_stops() -> None:
     chunk = records(b"a", b"b", b"c", first_offset=5)
-    assert offsets_of(behind(chunk, 6)) == Range(0, 6, 7)
+    assert offsets_of(behind(chunk, 6)) == OffsetRange(0, 6, 7)
     assert behind(chunk, 8).num_rows == 0
     with pytest.raises(PositionFault, match="before offset 4, but the stream goes on at 5"):
         behind(chunk, 4)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import UserFault
-from pipelines.load.ranges import Progress, Range, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.services.clickhouse import ClickHouse
 from pipelines.stream.breaker import Breaker
@@ -21,7 +21,7 @@ from pipelines.stream.task import Guard, Work
 HELD = Held(2, 1000, 1499, 500, 250, {"not_json": 240, "unknown_grid": 9, "empty": 1, "too_deep": 8})
 
 
-def work(progress: Progress = Progress(), **known: Any) -> Work:  # noqa: B008 - frozen
+def work(progress: LoadProgress = LoadProgress(), **known: Any) -> Work:  # noqa: B008 - frozen
     config = StreamConfig(
         "k:1",
         "t",
@@ -38,7 +38,7 @@ def work(progress: Progress = Progress(), **known: Any) -> Work:  # noqa: B008 -
 
 def chunk(first: int, refused: list[int], count: int = 8) -> Rows:
     found = pa.table({"kafka_offset": pa.array(refused, pa.uint64()), "reason": ["not_json"] * len(refused)})
-    return Rows(Range(0, first, first + count - 1), pa.table({}), found, 0, None, None)
+    return Rows(OffsetRange(0, first, first + count - 1), pa.table({}), found, 0, None, None)
 
 
 def test_it_tells_where_how_many_and_the_most_frequent_reasons() -> None:
@@ -85,5 +85,5 @@ def test_the_messages_before_count_across_micro_batches() -> None:
 def test_accepted_messages_and_ranges_begun_before_pass() -> None:
     everything = list(range(8, 16))
     Guard(work(counts_from={0: 16}), 0).watch(chunk(8, everything))
-    Guard(work(Progress(begun=(Range(0, 8, 15),))), 0).watch(chunk(8, everything))
+    Guard(work(LoadProgress(begun=(OffsetRange(0, 8, 15),))), 0).watch(chunk(8, everything))
     assert work(counts_from={0: 16}).edges(0) == (16,)

@@ -9,7 +9,7 @@ import pytest
 from pipelines.classify import load_model
 from pipelines.intake.decode import Limits
 from pipelines.intake.rules.columns import Context
-from pipelines.load.ranges import Range, Stream
+from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.stream.chunks import offsets_of
@@ -53,7 +53,7 @@ def test_the_columns_are_the_tables(plan: Preparation) -> None:
 def test_every_record_is_accounted_for(plan: Preparation) -> None:
     resend = message(event_id=message()["event_id"].upper())
     rows = prepared(plan, message(), resend, b"", message(grid_code="999999999999"), message())
-    assert rows.offsets == Range(3, 10, 14)
+    assert rows.offsets == OffsetRange(3, 10, 14)
     assert rows.events["kafka_offset"].to_pylist() == [10]
     assert rows.quarantine["kafka_offset"].to_pylist() == [12, 13]
     assert rows.duplicates == 2

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.classify.measure.drift import State, Window, judged, measure_drift, psi
+from pipelines.classify.measure.drift import DriftState, Window, judged, measure_drift, psi
 
 BEGAN = date(2026, 3, 1)
 
@@ -28,13 +28,13 @@ def window(**types: int) -> Window:
 def test_states_by_threshold() -> None:
     before = window(t1=5000, t2=5000)
     states = [judged("v", before, window(t1=share, t2=10_000 - share)).state for share in (5200, 6000, 7000, 8500)]
-    assert states == [State.STEADY, State.STEADY, State.WARN, State.ALARM]
+    assert states == [DriftState.STEADY, DriftState.STEADY, DriftState.WARN, DriftState.ALARM]
 
 
 def test_small_counts_do_not_cry_wolf() -> None:
     found = judged("v", window(t1=5000, t2=5000), window(t1=1999))
-    assert (found.state, found.types) == (State.TOO_FEW, None)
-    assert judged("v", Window(), Window()).state == State.TOO_FEW
+    assert (found.state, found.types) == (DriftState.TOO_FEW, None)
+    assert judged("v", Window(), Window()).state == DriftState.TOO_FEW
 
 
 def add(client: Client, day: date, count: int, code: int, confidence: float, version: str = "v") -> None:
@@ -58,11 +58,11 @@ def test_windows_are_the_first_fortnight_and_the_last_week(migrated_database: Cl
     assert (found.reference.first, found.reference.last) == (BEGAN, BEGAN + timedelta(days=13))
     assert (found.reference.types, found.reference.confidence) == ({101: 20, 102: 10}, {9: 30})
     assert (found.current.types, found.current.confidence) == ({101: 5}, {3: 5})  # two messages a report: counted once
-    assert found.state == State.ALARM
+    assert found.state == DriftState.ALARM
 
 
 def test_a_new_model_has_no_past_to_compare_with(migrated_database: Client) -> None:
     add(migrated_database, BEGAN, 4000, 101, 0.9)
     found = measure_drift(migrated_database, "v", BEGAN + timedelta(days=5), least=5)
-    assert (found.reference.reports, found.current.reports, found.state) == (2000, 0, State.TOO_FEW)
-    assert measure_drift(migrated_database, "none", BEGAN).state == State.TOO_FEW
+    assert (found.reference.reports, found.current.reports, found.state) == (2000, 0, DriftState.TOO_FEW)
+    assert measure_drift(migrated_database, "none", BEGAN).state == DriftState.TOO_FEW
