@@ -7,7 +7,6 @@ import dagster as dg
 from clickhouse_connect.driver.client import Client
 
 from infra.settings import Settings, User, settings
-from pipelines.services.clickhouse import connect
 
 
 class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parameter is the resource itself
@@ -25,8 +24,5 @@ class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parame
             UserFault: an external ClickHouse, and no password set for this user.
             TransientFault: nobody answers.
         """
-        client = connect(self.settings.clickhouse(user))
-        try:
+        with self.settings.client(user) as client:
             yield client
-        finally:
-            client.close()

@@ -6,10 +6,13 @@ GRIDSTREAM_CLICKHOUSE_URL the same code talks to services that somebody else run
 
 import functools
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from clickhouse_connect.driver.client import Client
 from dotenv import dotenv_values
 from platformdirs import user_cache_path, user_data_path
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.secrets import Secrets, embedded_secrets
 from pipelines.errors import UserFault
-from pipelines.services.clickhouse import ClickHouse
+from pipelines.services.clickhouse import ClickHouse, connect
 
 PREFIX = "GRIDSTREAM_"
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -188,6 +191,12 @@ class Settings(BaseSettings):
         password = given.get_secret_value() if given is not None else getattr(self.secrets, user)
         url = self.clickhouse_url or f"http://{self.local_host}:{self.clickhouse_port}"
         return ClickHouse(url=url.rstrip("/"), user=user, password=password, database=self.database)
+
+    @contextmanager
+    def client(self, user: User) -> Iterator[Client]:
+        """A ClickHouse client that acts as `user`, closed at the end. Raises as `clickhouse` and `connect` do."""
+        with closing(connect(self.clickhouse(user))) as client:
+            yield client
 
     def hash_key_bytes(self) -> bytes:
         """The key reporters are hashed with.

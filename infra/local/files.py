@@ -1,6 +1,5 @@
 """Small file habits of the embedded stack."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipelines.errors import UserFault
+from pipelines.files import replace_file
 
 
 def write_private(path: Path, text: str) -> None:
@@ -16,13 +16,8 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         UserFault: the folder cannot be written, or the disk is full.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
+        replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise UserFault(
             f"cannot write {path} ({error.strerror}); is GRIDSTREAM_HOME yours, and the disk not full?"

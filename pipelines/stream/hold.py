@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import GridstreamError, UserFault
+from pipelines.files import replace_file
 
 HOW_TO_RESUME = (
     "排除原因后 mend the cause, then: gridstream stream resume; "
@@ -65,9 +66,7 @@ def give_order(path: Path, topic_id: str, counts_from: Mapping[int, int]) -> Non
     older = read_order(path, topic_id)
     known = older.counts_from if older else {}
     merged = {number: max(known.get(number, 0), counts_from.get(number, 0)) for number in {*known, *counts_from}}
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(ResumeOrder(topic_id, merged, datetime.now(UTC))))
-    fresh.replace(path)
+    replace_file(path, msgspec.json.encode(ResumeOrder(topic_id, merged, datetime.now(UTC))))
 
 
 def read_order(path: Path, topic_id: str) -> ResumeOrder | None:

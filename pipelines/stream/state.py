@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from pipelines.files import replace_file
 from pipelines.stream.hold import Held
 
 Condition = Literal["starting", "running", "waiting", "defect", "held", "stopped", "failed"]
@@ -28,10 +29,7 @@ class StreamState(msgspec.Struct, frozen=True):
 
 def write_state(path: Path, **fields: object) -> None:
     """Replace the file in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode({"at": datetime.now(UTC), **fields}))
-    fresh.replace(path)
+    replace_file(path, msgspec.json.encode({"at": datetime.now(UTC), **fields}))
 
 
 def read_state(path: Path) -> StreamState | None:
