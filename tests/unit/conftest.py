@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from uuid import uuid4
 
 import clickhouse_connect
@@ -75,3 +76,11 @@ def migrated_database(_reused: Client) -> Iterator[Client]:
     yield _reused
     for name, private in _reused.query(_FILLED).result_rows:
         _reused.command(f"{'DROP' if private else 'TRUNCATE'} TABLE {name}")
+
+
+@pytest.fixture(scope="session")
+def great_expectations() -> ModuleType:
+    """The package, imported; seconds, so only by tests that need it."""
+    from pipelines.quality.gx_import import great_expectations as package
+
+    return package
