@@ -1,5 +1,5 @@
-"""The fault suites run on the same real services as the integration tests."""
+"""The fault tests run on the same services as the integration tests."""
 
-from tests.integration.conftest import services, stack, streaming
+from tests.support.fixtures import services, stack, streaming
 
 __all__ = ["services", "stack", "streaming"]

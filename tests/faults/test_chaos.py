@@ -25,7 +25,7 @@ from pipelines.services.clickhouse import connect
 from pipelines.sources.simulator.manifest import read_manifest
 from pipelines.verify import verify
 from pipelines.watch.lag import wait_until_loaded
-from tests.integration.conftest import own_settings
+from tests.support.stack import own_settings
 
 SECONDS, RATE = 150, 200
 VICTIMS = ("stream", "clickhouse", "kafka")

@@ -16,8 +16,9 @@ from infra.local import stack as embedded
 from infra.local.services.clickhouse import directory
 from infra.local.services.simulator import gridstream
 from pipelines.sources.simulator.manifest import read_manifest
-from tests.integration.conftest import Stack, own_settings
-from tests.integration.test_stream import Streaming, require_equal, require_proof, until
+from tests.support.proof import require_equal, require_proof
+from tests.support.stack import Stack, Streaming, own_settings
+from tests.support.wait import until
 
 RATE, SECONDS = 200, 30
 FULL = re.compile("no space left on device|not enough space", re.IGNORECASE)

@@ -8,8 +8,8 @@ from pipelines.intake.judge import WARNINGS
 from pipelines.quality.checkpoint import check
 from schemas.expectations import Suite, suites
 from schemas.reasons import reasons
-from tests.integration.conftest import Stack
-from tests.integration.test_stream import Streaming, require_equal, require_proof, simulate
+from tests.support.proof import require_equal, require_proof, simulate
+from tests.support.stack import Stack, Streaming
 
 MESSAGES = 1_000_000
 LEAST = 100  # how often each rule is broken

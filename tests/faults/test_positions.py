@@ -6,9 +6,9 @@ from pipelines.errors import GridstreamError
 from pipelines.services import kafka
 from pipelines.services.kafka import TopicSpec, ensure_topic
 from pipelines.verify import verify
-from tests.integration.conftest import Stack
-from tests.integration.test_breaker import held, resume, send
-from tests.integration.test_stream import Streaming, until
+from tests.support.breaker import held, resume, send
+from tests.support.stack import Stack, Streaming
+from tests.support.wait import until
 
 
 def delete_before(stack: Stack, partition: int, offset: int) -> None:

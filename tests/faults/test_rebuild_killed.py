@@ -29,9 +29,10 @@ from pipelines.marts.catalog import MARTS
 from pipelines.marts.rollup import recompute_differences
 from pipelines.services.clickhouse import connect
 from pipelines.verify.rollup import check_rollup
-from tests.integration.conftest import Stack
-from tests.integration.test_rollup import DAY, insert, private_tables
-from tests.integration.test_stream import Streaming, require_proof, simulate, until
+from tests.support.proof import require_proof, simulate
+from tests.support.rollup import DAY, insert, private_tables
+from tests.support.stack import Stack, Streaming
+from tests.support.wait import until
 
 PARTS = ("dagster-code", "dagster-daemon")
 Figures = dict[tuple[str, str], tuple[int, int]]

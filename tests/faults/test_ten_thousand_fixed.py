@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from tests.integration.conftest import Stack
-from tests.integration.test_replay import Streaming, command, report, require_proof, send, states
+from tests.support.proof import require_proof
+from tests.support.quarantine import command, report, send, states
+from tests.support.stack import Stack, Streaming
 
 COUNT = 10_000
 

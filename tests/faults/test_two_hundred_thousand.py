@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from schemas.reasons import reasons
-from tests.integration.conftest import Stack
-from tests.integration.test_stream import Streaming, require_equal, require_proof, simulate
+from tests.support.proof import require_equal, require_proof, simulate
+from tests.support.stack import Stack, Streaming
 
 _DISORDER = ("--bad-share", "0.05", "--duplicate-share", "0.05", "--late-share", "0.05")
 

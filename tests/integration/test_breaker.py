@@ -1,47 +1,11 @@
 """The circuit breaker on real services: it holds the stream, and a person's order lets it go on; nothing is lost."""
 
-import json
-import subprocess
-import sys
-import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-
-from kafka import KafkaProducer
-
 from dagster_project.stream import held_back
 from infra.cli.stack.stream_view import stream_view
-from infra.local.services.simulator import gridstream
-from tests.integration.conftest import Stack
-from tests.integration.test_stream import Streaming, require_proof, until
-
-
-def good() -> bytes:
-    now = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    message = {
-        "schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": uuid.uuid4().hex, "status": "reported",
-        "reported_at": now, "updated_at": now, "grid_code": "330203001001", "source": "hotline", "text": "路灯不亮",
-        "severity": 2,
-    }  # fmt: skip
-    return json.dumps(message, ensure_ascii=False).encode()
-
-
-def send(stack: Stack, partition: int, refused: Callable[[int], bool], count: int) -> None:
-    """`count` messages, of which those with these numbers are no JSON."""
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
-    for number in range(count):
-        producer.send(stack.topic, b"{" if refused(number) else good(), partition=partition)
-    producer.flush()
-    producer.close()
-
-
-def held(stack: Stack) -> bool:
-    return stack.state is not None and stack.state.condition == "held"
-
-
-def resume(stack: Stack, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, gridstream(), "stream", "resume", *options]
-    return subprocess.run(command, env=stack.environment(), capture_output=True, text=True, check=False)
+from tests.support.breaker import held, resume, send
+from tests.support.proof import require_proof
+from tests.support.stack import Stack, Streaming
+from tests.support.wait import until
 
 
 def quarantined(stack: Stack) -> object:

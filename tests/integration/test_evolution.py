@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.services.simulator import gridstream
-from tests.integration.conftest import Stack, end
-from tests.integration.test_replay import Streaming, command, report, require_proof, send, states
+from tests.support.proof import require_proof
+from tests.support.quarantine import command, report, send, states
+from tests.support.stack import Stack, Streaming, end
 from tests.support.walkthrough import copy, environment
 
 

@@ -13,15 +13,15 @@ from pipelines.intake.rules.columns import Context
 from pipelines.load import ledger
 from pipelines.load.ledger import Phase
 from pipelines.load.loader import Loader
-from pipelines.load.ranges import OffsetRange, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.services.clickhouse import connect
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
-from tests.integration.conftest import Stack
 from tests.support.forwarder import Forwarder
 from tests.support.messages import message, records
+from tests.support.stack import Stack
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2018, 1, 1), None)
 STREAM = Stream("t", "11111111-1111-1111-1111-111111111111", 1, 1)
@@ -59,7 +59,7 @@ def test_the_same_range_twice_is_in_once(stack: Stack, plan: Preparation) -> Non
     for batch in (1, 1, 2):
         Loader(stack.loader, STREAM, batch).load(rows(plan, 50), unfinished=False, started=monotonic())
     assert counts(stack) == EXPECTED
-    assert ledger.progress(stack.loader, STREAM) == ledger.Progress({0: 49}, ())
+    assert ledger.progress(stack.loader, STREAM) == LoadProgress({0: 49}, ())
 
 
 def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) -> None:
@@ -80,7 +80,7 @@ def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) ->
     Loader(stack.loader, STREAM, 2).load(whole, progress.unfinished(whole.offsets), monotonic())
     assert counts(stack)["events"] == 40
     assert stack.scalar("SELECT count() FROM reports") == 40
-    assert ledger.progress(stack.loader, STREAM) == ledger.Progress({0: 49}, ())
+    assert ledger.progress(stack.loader, STREAM) == LoadProgress({0: 49}, ())
 
 
 def test_what_the_views_missed_is_derived_again(stack: Stack, plan: Preparation) -> None:

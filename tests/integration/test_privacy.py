@@ -8,8 +8,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.settings import Settings
-from tests.integration.conftest import Stack, end
-from tests.integration.test_replay import command, report, run, send
+from tests.support.quarantine import command, report, run, send
+from tests.support.stack import Stack, end
 
 MOBILE, CARD, MAIL, PLATE, ID_CARD = (
     "13987654321",

@@ -17,7 +17,7 @@ from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build
 from pipelines.quality.history import keep, latest, rebuilt_days
 from schemas.expectations import Expectation, Suite
-from tests.integration.conftest import Stack
+from tests.support.stack import Stack
 from tests.support.world import DAY, World, make_world
 
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()

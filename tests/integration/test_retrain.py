@@ -12,8 +12,8 @@ import yaml
 
 from pipelines.classify.modelfile import load_model
 from schemas.event_types import event_types
-from tests.integration.conftest import Stack
-from tests.unit.classify.test_retrain import PLACES, WORDS
+from tests.support.corrections import PLACES, WORDS
+from tests.support.stack import Stack
 
 SEVERAL = [f"{place}的{word}{end}" for place, word, end in product(PLACES, WORDS, ("又开张了", "吵死人"))]
 

@@ -5,8 +5,6 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +13,7 @@ from typing import Any
 from infra.local.services.simulator import gridstream
 from pipelines.classify.modelfile import SHIPPED, load_model, save_model, versioned
 from pipelines.services.publish import Publisher
-from tests.integration.conftest import Stack
-
-Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
+from tests.support.stack import Stack, Streaming
 
 GRID = "330203001001"
 DOUBTFUL = ("ขยะ", "가나다", "мусор")  # no n-gram of these is known to a model of Chinese text

@@ -2,10 +2,9 @@
 
 import json
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,7 +16,6 @@ from typer.testing import CliRunner
 
 from dagster_project.definitions import defs
 from infra.cli.figures import marts
-from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
@@ -28,43 +26,16 @@ from pipelines.services.clickhouse import connect
 from pipelines.services.queries import query_text
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
-from tests.integration.conftest import Stack
+from tests.support.rollup import CITY, DAY, insert, private_tables
+from tests.support.stack import Stack
 
 RunJob = Callable[..., dg.ExecuteInProcessResult]
-
-CITY = "330200"
-DAY = datetime.now(SHANGHAI).date() - timedelta(days=10)
-NAMES = [
-    "day", "city_code", "county_code", "town_code", "grid_code", "event_id", "report_id", "status", "reported_at",
-    "updated_at", "due_at", "event_type", "decided_by", "satisfaction",
-]  # fmt: skip
-
-
-def insert(client: Client, count: int, day: date = DAY, status: str = "reported", hours: float = 0) -> None:
-    """`count` reports r0, r1, ... spread over Ningbo's grids; the same ids every time."""
-    morning = datetime(day.year, day.month, day.day, 8, tzinfo=SHANGHAI)
-    places = grids(CITY)
-    rows: list[list[Any]] = []
-    for n in range(count):
-        place, moment = places[n * 37 % len(places)], morning + timedelta(seconds=n, milliseconds=n % 1000)
-        codes = [place.city_code, place.county_code, place.town_code, place.grid_code]
-        times = [moment, moment + timedelta(hours=hours), moment + timedelta(hours=24)]
-        satisfaction = 1 + n % 5 if status == "closed" else None
-        report = f"{day}-r{n}"
-        rows.append([day, *codes, uuid.uuid4(), report, status, *times, 101 + n % 3, "model", satisfaction])
-    client.insert("events", rows, column_names=NAMES)
 
 
 def _reported(client: Client, day: date = DAY) -> int:
     return int(
         client.query("SELECT sum(reported) FROM rollup_daily WHERE day = {d:Date}", {"d": day}).result_rows[0][0]
     )
-
-
-def private_tables(client: Client) -> int:
-    """How many private tables of builds there are."""
-    query = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'building_')"
-    return int(client.query(query).result_rows[0][0])
 
 
 def test_touched_days_are_rebuilt_and_hold(stack: Stack) -> None:

@@ -23,9 +23,9 @@ from pipelines.places.registry import RegistryReader
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.expectations import suites
-from tests.integration.conftest import Stack
 from tests.support.messages import message, records
 from tests.support.random_events import CONTEXT, GRIDS, NOW, stored
+from tests.support.stack import Stack
 
 STREAM = Stream("t", "11111111-1111-1111-1111-111111111111", 1, 1)
 ROWS = 3000

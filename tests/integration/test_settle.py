@@ -3,8 +3,6 @@
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -14,22 +12,9 @@ from pipelines.quarantine.journal import Journal
 from pipelines.quarantine.selection import Selection, Waiting, pages
 from pipelines.services.kafka import end_offsets, topic_id
 from pipelines.services.publish import Publisher
-from tests.integration.conftest import Stack
-from tests.integration.test_replay import (
-    _NEW_GRID,
-    KNOWN,
-    UNKNOWN,
-    command,
-    headers,
-    job,
-    report,
-    require_proof,
-    run,
-    send,
-    states,
-)
-
-Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
+from tests.support.proof import require_proof
+from tests.support.quarantine import KNOWN, NEW_GRID, UNKNOWN, command, headers, job, report, run, send, states
+from tests.support.stack import Stack, Streaming
 
 # The command itself, killed at the call of one method.
 _DYING = """
@@ -58,7 +43,7 @@ def let_pass(stack: Stack, minutes: int) -> None:
 def test_a_replay_that_dies(stack: Stack, streaming: Streaming) -> None:
     with streaming():
         send(stack, *(report(i, grid_code=UNKNOWN) for i in range(8)))
-        stack.loader.command(_NEW_GRID, {"new": UNKNOWN, "old": KNOWN})
+        stack.loader.command(NEW_GRID, {"new": UNKNOWN, "old": KNOWN})
         die_before(stack, "recording", "--limit", "5")
         die_before(stack, "sending")
         stack.wait_until_loaded()

@@ -22,7 +22,7 @@ from pipelines.database import migrate
 from pipelines.errors import UserFault
 from pipelines.services.clickhouse import connect
 from pipelines.services.kafka import end_offsets, topic_id
-from tests.integration.conftest import own_settings
+from tests.support.stack import own_settings
 
 SERVICES = ("kafka", "clickhouse")
 

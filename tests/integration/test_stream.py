@@ -1,62 +1,17 @@
 """The stream end to end: what the simulator says it sent is what ClickHouse holds, whatever dies on the way."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infra.cli.stack.stream_view import stream_view
-from infra.local.services.simulator import gridstream
-from pipelines.sources.simulator.manifest import Manifest, read_manifest
-from pipelines.verify import verify
-from tests.integration.conftest import Stack
-
-Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
-
-_REPORTS = "SELECT report_id, status, grid_code, updated_at, toString(event_id), event_type, decided_by FROM reports"
-
-
-def simulate(stack: Stack, path: Path, *options: str) -> Manifest:
-    """Run the simulator's command; the manifest it wrote."""
-    command = [sys.executable, gridstream(), "simulate", "--manifest", str(path), "--json", *options]
-    answer = subprocess.run(command, env=stack.environment(), capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return read_manifest(path)
-
-
-def require_equal(stack: Stack, manifest: Manifest) -> None:
-    """Every figure of the manifest against ClickHouse."""
-    wanted = manifest.expected_events()
-    rows = stack.engineer.query("SELECT toString(event_id), report_id, grid_code, status FROM events FINAL").result_rows
-    assert sorted(row[0] for row in rows) == sorted(wanted)
-    assert all(
-        (row[1], row[2], row[3]) == (wanted[row[0]].report_id, wanted[row[0]].grid, wanted[row[0]].status)
-        for row in rows
-    )
-    reasons = stack.engineer.query("SELECT reason, count() FROM quarantine FINAL GROUP BY reason").result_rows
-    assert Counter(dict(reasons)) == manifest.expected_quarantine_by_reason()
-    states = {row[0]: row[1:] for row in stack.engineer.query(_REPORTS).result_rows}
-    assert states.keys() == manifest.expected_reports().keys()
-    for name, state in manifest.expected_reports().items():
-        status, grid, updated, event_id, kind, decided_by = states[name]
-        assert (status, grid, updated, event_id) == (state.status, state.grid, state.updated_at, state.event_id)
-        assert state.decided is None or (kind == state.decided and decided_by in ("person", "crosswalk"))
-
-
-def require_proof(stack: Stack) -> None:
-    """`verify` holds, and nothing waits."""
-    report = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"))
-    assert report.holds, json.dumps(report, default=str, ensure_ascii=False, indent=1)
+from tests.support.proof import require_equal, require_proof, simulate
+from tests.support.stack import Stack, Streaming
+from tests.support.wait import until
 
 
 def test_every_figure_of_the_manifest(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
@@ -136,14 +91,6 @@ def test_a_defect_is_told_as_one_and_loses_nothing(
         until(lambda: stack.state is not None and stack.state.condition == "running", "the stream's word")
     require_equal(stack, manifest)
     require_proof(stack)
-
-
-def until(condition: Callable[[], Any], what: str, timeout: float = 90) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {timeout:.0f} s in vain for {what}")
-        time.sleep(0.1)
 
 
 def _group_alive(group: int) -> bool:

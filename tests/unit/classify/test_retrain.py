@@ -12,9 +12,8 @@ from pipelines.classify.modelfile import load_model, save_model
 from pipelines.classify.retrain import Demands, RetrainResult, retrain
 from pipelines.classify.training.corpus import Corpus
 from pipelines.classify.training.holdout import Data, held
+from tests.support.corrections import PLACES, WORDS
 
-PLACES = ("桥头", "村口", "河边", "菜场", "校门", "厂区", "弄堂", "码头", "广场", "车站", "山脚", "渔港")
-WORDS = ("蹦蹦亭", "蹦蹦棚", "蹦蹦摊", "蹦蹦车", "蹦蹦屋", "蹦蹦架", "蹦蹦台", "蹦蹦桥", "蹦蹦池", "蹦蹦箱")
 TEXTS = [
     f"{place}的{word}又开张了，闹得慌" for place, word in product(PLACES, WORDS)
 ]  # a word the corpus has never seen
