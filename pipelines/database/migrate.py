@@ -16,12 +16,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipelines.database.dimensions import Dimension, all_new, load_registry
 from pipelines.errors import TransientFault, UserFault
-from pipelines.services.clickhouse import ClickHouse, connect, is_transient
+from pipelines.services.clickhouse import ClickHouse, ErrorCode, connect, is_transient
 from schemas.migrations import Migration, migrations, statements
 
 __all__ = ["Dimension", "MigrationResult", "Step", "ensure_database", "load_registry", "migrate", "pending", "run"]
 
-UNKNOWN_TABLE, ACCESS_DENIED = 60, 497  # names as in ClickHouse's src/Common/ErrorCodes.cpp
 _MISSING_GRANT = re.compile(r"the grant (.+?)\. \(")  # in the server's text; only shown, never decided on
 
 # Replacing, so that two people who migrate at the same time leave one row a migration.
@@ -133,7 +132,7 @@ def _applied(client: Client) -> Sequence[Sequence[Any]]:
     try:
         return client.query(_APPLIED).result_rows
     except DatabaseError as error:
-        if error.code == UNKNOWN_TABLE:
+        if error.code == ErrorCode.UNKNOWN_TABLE:
             return []
         raise _fault(error, "the user may not read which migrations were applied") from error
 
@@ -164,7 +163,7 @@ def _fault(error: DatabaseError, forbidden: str) -> Exception:
     """What the error means to the person at the keyboard; `forbidden` is said when rights are missing."""
     if is_transient(error):
         return TransientFault(f"ClickHouse cannot migrate just now (error {error.code})")
-    if error.code == ACCESS_DENIED:
+    if error.code == ErrorCode.ACCESS_DENIED:
         grant = _MISSING_GRANT.search(str(error))
         return UserFault(f"{forbidden}: ask the administrator for the grant {grant[1] if grant else 'it needs'}")
     return error

@@ -1,6 +1,7 @@
-"""How we reach ClickHouse: where it is, as whom, and which of its errors are worth a retry."""
+"""Connecting to ClickHouse: address, user, and which of its errors are worth a retry."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,32 +11,43 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from pipelines.errors import TransientFault, UserFault
 
-# Server error codes that pass by themselves; decided on numbers, never on message text.
-# Names as in ClickHouse's src/Common/ErrorCodes.cpp.
-TRANSIENT_CODES: dict[int, str] = {
-    3: "UNEXPECTED_END_OF_FILE",
-    32: "ATTEMPT_TO_READ_AFTER_EOF",
-    75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",  # the disk is full
-    159: "TIMEOUT_EXCEEDED",
-    164: "READONLY",
-    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
-    203: "NO_FREE_CONNECTION",
-    209: "SOCKET_TIMEOUT",
-    210: "NETWORK_ERROR",
-    236: "ABORTED",
-    241: "MEMORY_LIMIT_EXCEEDED",
-    242: "TABLE_IS_READ_ONLY",
-    243: "NOT_ENOUGH_SPACE",
-    252: "TOO_MANY_PARTS",
-    285: "TOO_FEW_LIVE_REPLICAS",
-    319: "UNKNOWN_STATUS_OF_INSERT",
-    394: "QUERY_WAS_CANCELLED",
-    999: "KEEPER_EXCEPTION",
+
+class ErrorCode(IntEnum):
+    """The server's error codes that this project acts on; names as in ClickHouse's src/Common/ErrorCodes.cpp."""
+
+    UNEXPECTED_END_OF_FILE = 3
+    ATTEMPT_TO_READ_AFTER_EOF = 32
+    UNKNOWN_TABLE = 60
+    CANNOT_WRITE_TO_FILE_DESCRIPTOR = 75  # the disk is full
+    UNKNOWN_DATABASE = 81
+    TIMEOUT_EXCEEDED = 159
+    READONLY = 164
+    TOO_MANY_SIMULTANEOUS_QUERIES = 202
+    NO_FREE_CONNECTION = 203
+    SOCKET_TIMEOUT = 209
+    NETWORK_ERROR = 210
+    ABORTED = 236
+    MEMORY_LIMIT_EXCEEDED = 241
+    TABLE_IS_READ_ONLY = 242
+    NOT_ENOUGH_SPACE = 243
+    TOO_MANY_PARTS = 252
+    TOO_FEW_LIVE_REPLICAS = 285
+    UNKNOWN_STATUS_OF_INSERT = 319
+    QUERY_WAS_CANCELLED = 394
+    ACCESS_DENIED = 497
+    AUTHENTICATION_FAILED = 516
+    KEEPER_EXCEPTION = 999
+
+
+# A person must act on these; all other codes of `ErrorCode` are transient. Faults are recognised by their number,
+# never by the text of a message, which changes between versions.
+_PERMANENT = {
+    ErrorCode.UNKNOWN_TABLE,
+    ErrorCode.UNKNOWN_DATABASE,
+    ErrorCode.ACCESS_DENIED,
+    ErrorCode.AUTHENTICATION_FAILED,
 }
-
-
-# Codes of a first query that a person must mend: AUTHENTICATION_FAILED, UNKNOWN_DATABASE.
-_WRONG_PASSWORD, _NO_DATABASE = 516, 81
+TRANSIENT_CODES = frozenset(ErrorCode) - _PERMANENT
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,11 @@ def connect(target: ClickHouse, **settings: Any) -> Client:
 
 
 def _refused(target: ClickHouse, error: DatabaseError) -> Exception:
-    if error.code == _WRONG_PASSWORD:
+    if error.code == ErrorCode.AUTHENTICATION_FAILED:
         return UserFault(
             f"ClickHouse at {target.url} refuses user {target.user}: check GRIDSTREAM_{target.user.upper()}_PASSWORD"
         )
-    if error.code == _NO_DATABASE:
+    if error.code == ErrorCode.UNKNOWN_DATABASE:
         return UserFault(f"ClickHouse at {target.url} has no database {target.database}: run `gridstream migrate`")
     if is_transient(error):
         return TransientFault(f"ClickHouse at {target.url} is not ready: {error.code} {error.name}")

@@ -24,10 +24,10 @@ from rich.text import Text
 
 from pipelines.clock import SHANGHAI
 from pipelines.errors import GridstreamError, PositionFault
+from pipelines.services.clickhouse import ErrorCode
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
 _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
-_UNKNOWN_TABLE = 60  # ClickHouse's code
 _PIPE_WIDTH = 160  # rich takes 80 columns for a pipe, too few for two languages side by side
 
 AsJson = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 print one JSON document")]
@@ -151,7 +151,7 @@ def clickhouse_line(error: DatabaseError) -> str:
     said = str(error).partition("DB::Exception:")[2] or str(error)
     first = next(iter(said.strip().splitlines()), "")
     message = _TAIL.sub("", first).removesuffix(f" ({error.name})")
-    if error.code == _UNKNOWN_TABLE:
+    if error.code == ErrorCode.UNKNOWN_TABLE:
         message = f"{message.rstrip('.')} (a new database? `gridstream migrate` makes the tables)"
     known = " ".join(str(part) for part in (error.code, error.name) if part is not None)
     return f"ClickHouse {known}: {message}" if known else f"ClickHouse: {message}"
