@@ -178,13 +178,7 @@ def _is_person(field: str, value: str) -> bool:
 
 
 _PLAIN = Masker()
-mask, mask_column, mask_document = _PLAIN.mask, _PLAIN.column, _PLAIN.document
-
-
-def mask_column_counted(texts: pa.ChunkedArray | pa.Array, masker: Masker = _PLAIN) -> tuple[pa.Array, Counter[str]]:
-    """`mask_column`, and how many of each kind it masked."""
-    counts: Counter[str] = Counter()
-    return masker.column(texts, counts), counts
+mask = _PLAIN.mask
 
 
 @functools.lru_cache(maxsize=8)
