@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import jsonpatch
 import msgspec
+from jsonpointer import JsonPointer, JsonPointerException
 
 from pipelines.errors import UserFault
 from pipelines.quarantine.selection import Waiting
@@ -60,7 +61,7 @@ class Patch:
             jsonpatch.JsonPatch(operations)
         except (OSError, UnicodeDecodeError) as error:
             raise UserFault(f"--patch: cannot read {text}: {error}") from None
-        except (msgspec.MsgspecError, jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        except (msgspec.MsgspecError, jsonpatch.JsonPatchException, JsonPointerException) as error:
             raise UserFault(
                 f'--patch is no JSON patch, such as [{{"op": "replace", "path": "/severity", "value": 2}}]: {error}'
             ) from None
@@ -95,12 +96,12 @@ class Assignments:
     def repaired(self, document: Document, message: Waiting) -> Document:
         """Every field in turn; one that is to be removed may be missing."""
         for field, computed in zip(self.fields, message.computed, strict=True):
-            pointer = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in field.split("."))
+            pointer = JsonPointer.from_parts(field.split("."))
             value = None if computed is None else msgspec.json.decode(computed)
             if value is not None:
-                document = _applied(({"op": "add", "path": pointer, "value": value},), document)
-            elif jsonpatch.JsonPointer(pointer).resolve(document, ...) is not ...:
-                document = _applied(({"op": "remove", "path": pointer},), document)
+                document = _applied(({"op": "add", "path": pointer.path, "value": value},), document)
+            elif pointer.resolve(document, ...) is not ...:
+                document = _applied(({"op": "remove", "path": pointer.path},), document)
         return document
 
     def __str__(self) -> str:
@@ -110,7 +111,7 @@ class Assignments:
 def _applied(operations: Sequence[dict[str, Any]], document: Document) -> Document:
     try:
         result = jsonpatch.JsonPatch(list(operations)).apply(document)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
         raise DoesNotApply(" ".join(str(error).split())) from None
     if not isinstance(result, dict):
         raise DoesNotApply("the result is no JSON object")
