@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 PATH = Path(__file__).with_name("event_types.yaml")
+OTHER = 999  # the code of the type for what fits no other
 
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
 # Upper limit: a quarter. Nothing that a hotline hands out may take longer.

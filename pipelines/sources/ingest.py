@@ -1,4 +1,4 @@
-"""A file's rows into Kafka, every row accounted for: sent, or listed with the reason why not."""
+"""The rows of a source into Kafka. Every row is accounted for: sent, or listed with the reason."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +11,16 @@ from pipelines.services.publish import Publisher
 from pipelines.sources.source import FileFinding, Source
 
 BLOCK = 10_000  # messages between two flushes
-_SHOWN = 20
+_EXAMPLES = 20
 
 
 @dataclass
 class Ingested:
-    """What became of a file. `rows` = `sent` + `problems`; `unmapped`: categories without a crosswalk
-    entry; `examples`: the first rows that could not become messages, with the reason."""
+    """The result for a source: `rows` = `sent` + `problems`.
+
+    examples: the first rows that could not become messages, with the reason. unmapped: rows by category that the
+    crosswalk does not list. types: rows by source_type. partitions: acknowledged messages by partition.
+    """
 
     rows: int = 0
     sent: int = 0
@@ -28,38 +31,45 @@ class Ingested:
     partitions: Counter[int] = field(default_factory=Counter)
     findings: tuple[FileFinding, ...] = ()
 
+    @property
+    def nothing_survived(self) -> bool:
+        """Whether there were rows and none became a message."""
+        return self.rows > 0 and self.sent == 0
+
 
 def ingest(
     source: Source,
     publisher: Publisher | None,
     limit: int | None = None,
-    advance: Callable[[int], None] = lambda n: None,
+    advance: Callable[[int], None] = lambda rows: None,
 ) -> Ingested:
-    """Sends the rows of `source`, the first `limit` of them; without a publisher everything but that.
+    """Sends the messages of the first `limit` rows of `source`; checks only, if there is no publisher.
 
     Raises:
-        TransientFault: Kafka did not acknowledge in time. Running it again counts nothing twice.
+        TransientFault: Kafka did not acknowledge in time. A second run sends the same messages.
     """
-    done, waiting = Ingested(), 0
+    result = Ingested()
     for mapped in islice(source.messages(), limit):
-        done.rows += 1
+        result.rows += 1
         advance(1)
         if mapped.message is None:
-            done.problems += 1
-            if len(done.examples) < _SHOWN:
-                done.examples.append(f"row {mapped.row}: {mapped.problem}")
+            result.problems += 1
+            if len(result.examples) < _EXAMPLES:
+                result.examples.append(f"第 {mapped.row} 行 row {mapped.row}: {mapped.problem}")
             continue
         if mapped.category:
-            done.unmapped[mapped.category] += 1
-        done.types[str(mapped.message.get("source_type", ""))] += 1
-        done.sent += 1
+            result.unmapped[mapped.category] += 1
+        result.types[mapped.message["source_type"]] += 1
+        result.sent += 1
         if publisher:
             publisher.send(msgspec.json.encode(mapped.message), mapped.message["grid_code"].encode())
-            waiting += 1
-            if waiting >= BLOCK:
-                done.partitions.update(place.partition for place in publisher.flush())
-                waiting = 0
+            if publisher.waiting >= BLOCK:
+                _flush(publisher, result)
     if publisher:
-        done.partitions.update(place.partition for place in publisher.flush())
-    done.findings = source.findings()
-    return done
+        _flush(publisher, result)
+    result.findings = source.findings()
+    return result
+
+
+def _flush(publisher: Publisher, result: Ingested) -> None:
+    result.partitions.update(position.partition for position in publisher.flush())

@@ -1,95 +1,75 @@
 """Pingshan district, Shenzhen: the citizen-demand events of 2018 (CSV, 26 columns, no free text).
 
-What the file lacks is not invented: the text is made of its category and community names, and since it
-has no closing time, only whether closing was in time, `updated_at` is the bound that this allows.
+The adapter does not invent what the file lacks: the text consists of category and community names. The file has no
+closing time, only whether closing was in time, so `updated_at` is the bound that follows from it.
 """
 
 import html
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
-from pipelines.sources.source import CsvFile, FileFinding, Mapped, Message, Notes, mapped_rows, open_csv, stable_uuid
-from schemas.crosswalks import crosswalk, source_type_of
-from schemas.event_types import EventType, event_type
-from schemas.registry import grids_by_source
+from pipelines.sources.csv_file import CsvSource, Record
+from pipelines.sources.source import Message
+from schemas.event_types import EventType
 
-CITY = "440310"
-UNKNOWN_GRID = "000000000000"  # for the stream to reject: the row then stands in quarantine, not in a log
-COLUMNS = (
-    "REC_ID", "CREATE_TIME", "EVENT_SRC_ID", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID",
-    "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID", "STREET_NAME",
-    "COMMUNITY_ID", "COMMUNITY_NAME", "DISPOSE_UNIT_ID", "DISPOSE_UNIT_NAME", "INTIME_ARCHIVE_NUM",
-    "OVERTIME_ARCHIVE_NUM",
-)  # fmt: skip
-# The district's own app, the city's WeChat service, two hotlines, the government mailbox, the telephone.
-SOURCES = {"@坪山": "grid_app", "美丽深圳": "wechat", "12345": "hotline", "12319": "hotline",
-           "政府信箱": "forum", "固话投诉": "hotline"}  # fmt: skip
+# The app of the district, the WeChat service of the city, two hotlines, the mailbox of the government, the telephone.
+CHANNELS = {
+    "@坪山": "grid_app",
+    "美丽深圳": "wechat",
+    "12345": "hotline",
+    "12319": "hotline",
+    "政府信箱": "forum",
+    "固话投诉": "hotline",
+}
 _NAMED = ("EVENT_TYPE", "MAIN_TYPE", "SUB_TYPE", "STREET", "COMMUNITY", "DISPOSE_UNIT", "EVENT_SRC")
 _MISSING = "-"
-_TITLES = {
-    "sentinel": ("以 - 代替缺失值的单元格", "Cells that hold - for a missing value"),
-    "two_names": ("有两个及以上名称的编号", "Ids with two names or more"),
-    "backward_time": ("时间早于上一行", "Rows earlier than the row before"),
-    "unknown_area": ("社区缺失或不在名录", "Community missing or not in the registry"),
-    "escaped_name": ("名称含 HTML 转义", "Names with HTML escapes, unescaped"),
-}
 
 
-def open_pingshan(path: Path) -> "Pingshan":
-    """Opens the export. Raises UserFault as `open_csv` does."""
-    return Pingshan(open_csv(path, COLUMNS))
-
-
-@dataclass
-class Pingshan:
+class Pingshan(CsvSource):
     """The rows of one export file as messages."""
 
-    file: CsvFile
+    name = "pingshan"
+    zh, en = "深圳坪山民生诉求 2018", "Pingshan citizen demands, 2018"
+    city = "440310"
+    columns = (
+        "REC_ID", "CREATE_TIME", "EVENT_SRC_ID", "EVENT_SRC_NAME", "EVENT_PROPERTY_NAME", "EVENT_TYPE_ID",
+        "EVENT_TYPE_NAME", "MAIN_TYPE_ID", "MAIN_TYPE_NAME", "SUB_TYPE_ID", "SUB_TYPE_NAME", "STREET_ID",
+        "STREET_NAME", "COMMUNITY_ID", "COMMUNITY_NAME", "DISPOSE_UNIT_ID", "DISPOSE_UNIT_NAME",
+        "INTIME_ARCHIVE_NUM", "OVERTIME_ARCHIVE_NUM",
+    )  # fmt: skip
+    id_column = "REC_ID"
+    zone = SHANGHAI
+    titles = {
+        "sentinel": ("以 - 代替缺失值的单元格", "Cells that hold - for a missing value"),
+        "two_names": ("有两个及以上名称的编号", "Ids with two names or more"),
+        "backward_time": ("时间早于上一行", "Rows earlier than the row before"),
+        "unknown_area": ("社区缺失或不在名录", "Community missing or not in the registry"),
+        "escaped_name": ("名称含 HTML 转义", "Names with HTML escapes, unescaped"),
+    }
 
-    def __post_init__(self) -> None:
-        self._notes = Notes(_TITLES)
+    def __init__(self, path: Path, exported_at: datetime | None = None) -> None:
+        super().__init__(path, exported_at)
         self._names: dict[str, set[str]] = defaultdict(set)
-        self._grids = grids_by_source(CITY)
-        self._crosswalk = crosswalk("pingshan")
-        self._before = ""
+        self._previous: datetime | None = None
 
-    @property
-    def rows(self) -> int:
-        return self.file.rows
-
-    def findings(self) -> tuple[FileFinding, ...]:
-        return self._notes.found()
-
-    def messages(self) -> Iterator[Mapped]:
-        return mapped_rows(self.file, self._looked_at, self._crosswalk.knows)
-
-    def _looked_at(self, record: dict[str, str]) -> Message:
-        self._look(record)
-        return self._message(record)
-
-    def _message(self, record: dict[str, str]) -> Message:
-        reported = _moment(record["CREATE_TIME"])
+    def convert(self, record: Record) -> Message:
+        self._note_cells(record)
+        reported = self.time(record, "CREATE_TIME")
+        self._note_order(record, reported)
+        channel = CHANNELS.get(record["EVENT_SRC_NAME"])
+        if channel is None:
+            raise UserFault(f"未知的渠道 unknown channel EVENT_SRC_NAME {record['EVENT_SRC_NAME']!r}")
         main, sub = (html.unescape(record[f"{level}_TYPE_NAME"]).strip() for level in ("MAIN", "SUB"))
-        source_type = source_type_of("pingshan", main, sub)
-        kind = event_type(self._crosswalk.map(source_type) or 999)
-        source = SOURCES.get(record["EVENT_SRC_NAME"])
-        if source is None:
-            raise UserFault(f"unknown channel EVENT_SRC_NAME {record['EVENT_SRC_NAME']!r}")
+        source_type, kind = self.category(main, sub)
         return {
-            "schema_version": 1,
-            "event_id": stable_uuid(
-                "pingshan", record["REC_ID"], record["INTIME_ARCHIVE_NUM"], record["OVERTIME_ARCHIVE_NUM"]
-            ),
             "report_id": f"pingshan-{record['REC_ID']}",
             "reported_at": reported.isoformat(),
-            "grid_code": self._grid(record),
-            "source": source,
+            "grid_code": self.grid_code(record["COMMUNITY_ID"], f"REC_ID {record['REC_ID']}"),
+            "source": channel,
             "source_type": source_type,
             "text": _text(record, main, sub),
             "severity": kind.severity,
@@ -97,54 +77,44 @@ class Pingshan:
             **_course(record, reported, kind),
         }
 
-    def _grid(self, record: dict[str, str]) -> str:
-        found = self._grids.get(record["COMMUNITY_ID"])
-        if found:
-            return found.grid_code
-        self._notes.add("unknown_area", f"REC_ID {record['REC_ID']}")
-        return UNKNOWN_GRID
-
-    def _look(self, record: dict[str, str]) -> None:
-        """Notes what is odd about a row, without judging it."""
+    def _note_cells(self, record: Record) -> None:
         for column, value in record.items():
             if value == _MISSING:
-                self._notes.add("sentinel", f"REC_ID {record['REC_ID']}: {column}", column)
+                self.notes.add("sentinel", f"REC_ID {record['REC_ID']}: {column}", column)
         for column in _NAMED:
-            self._look_at_name(record, f"{column}_ID", record[f"{column}_NAME"])
-        if record["CREATE_TIME"] < self._before:
-            self._notes.add("backward_time", f"REC_ID {record['REC_ID']}: {record['CREATE_TIME']} < {self._before}")
-        self._before = record["CREATE_TIME"]
+            self._note_name(record, f"{column}_ID", record[f"{column}_NAME"])
 
-    def _look_at_name(self, record: dict[str, str], column: str, name: str) -> None:
-        """An id counts once, with its second name; a missing name is none."""
+    def _note_name(self, record: Record, column: str, name: str) -> None:
+        """An id with several names counts once, with its second name. A missing name does not count."""
         if "&#" in name:
-            self._notes.add("escaped_name", f"REC_ID {record['REC_ID']}: {name}")
+            self.notes.add("escaped_name", f"REC_ID {record['REC_ID']}: {name}")
         known = self._names[f"{column} {record[column]}"]
         if name == _MISSING or name in known:
             return
         if len(known) == 1:
-            self._notes.add("two_names", f"{column} {record[column]}: {next(iter(known))} / {name}", column)
+            self.notes.add("two_names", f"{column} {record[column]}: {next(iter(known))} / {name}", column)
         known.add(name)
 
-
-def _moment(written: str) -> datetime:
-    try:
-        return datetime.strptime(written, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI)
-    except ValueError as error:
-        raise UserFault(f"CREATE_TIME is not a time: {written!r}") from error
+    def _note_order(self, record: Record, reported: datetime) -> None:
+        if self._previous and reported < self._previous:
+            self.notes.add("backward_time", f"REC_ID {record['REC_ID']}: {reported} < {self._previous}")
+        self._previous = reported
 
 
-def _text(record: dict[str, str], main: str, sub: str) -> str:
+def _text(record: Record, main: str, sub: str) -> str:
     """Category and place, as far as the file names them: 坪山街道六联社区 公用部件 下水井盖（投诉）."""
     place = "".join(name for name in (record["STREET_NAME"], record["COMMUNITY_NAME"]) if name != _MISSING)
-    words = " ".join(dict.fromkeys(word for word in (place, record["EVENT_TYPE_NAME"], main, sub) if word))
-    wish = record["EVENT_PROPERTY_NAME"]
-    return words if wish == _MISSING else f"{words}（{wish}）"
+    words = " ".join(dict.fromkeys(filter(None, (place, record["EVENT_TYPE_NAME"], main, sub))))
+    demand = record["EVENT_PROPERTY_NAME"]
+    return words if demand == _MISSING else f"{words}（{demand}）"
 
 
-def _course(record: dict[str, str], reported: datetime, kind: EventType) -> dict[str, Any]:
-    """Status and times. Closed in time: at the latest moment that is in time. Closed late: one second
-    after it. Not closed: accepted on arrival. The limit is the type's; the file has none of its own."""
+def _course(record: Record, reported: datetime, kind: EventType) -> dict[str, Any]:
+    """Status and times. The limit is that of the type; the file has none of its own.
+
+    Closed in time: at the latest time that is in time. Closed late: one second after it. Not closed: accepted on
+    arrival.
+    """
     due = reported + timedelta(hours=kind.limit_hours)
     in_time, late = record["INTIME_ARCHIVE_NUM"] == "1", record["OVERTIME_ARCHIVE_NUM"] == "1"
     if not in_time and not late:

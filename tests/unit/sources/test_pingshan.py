@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from pipelines.sources.catalogue import open_source
-from pipelines.sources.files.pingshan import COLUMNS
+from pipelines.sources.files.pingshan import Pingshan
 from pipelines.sources.ingest import ingest
 from pipelines.sources.source import Mapped
 from schemas.contract.v1 import Report
 
-ROW = dict.fromkeys(COLUMNS, "1") | {
+ROW = dict.fromkeys(Pingshan.columns, "1") | {
     "REC_ID": "900001", "CREATE_TIME": "2018-07-04 17:24:41", "EVENT_SRC_NAME": "12345", "EVENT_PROPERTY_NAME": "投诉",
     "EVENT_TYPE_NAME": "市政设施", "MAIN_TYPE_NAME": "公用部件", "SUB_TYPE_NAME": "下水井盖", "STREET_NAME": "坪山街道",
     "COMMUNITY_ID": "10007", "COMMUNITY_NAME": "六联社区", "INTIME_ARCHIVE_NUM": "1", "OVERTIME_ARCHIVE_NUM": "0",
@@ -25,7 +25,7 @@ ROW = dict.fromkeys(COLUMNS, "1") | {
 def written(tmp_path: Path, *changes: dict[str, str]) -> Path:
     path = tmp_path / "events.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
+        writer = csv.DictWriter(stream, Pingshan.columns)
         writer.writeheader()
         writer.writerows(ROW | change for change in changes)
     return path
@@ -73,11 +73,23 @@ def test_a_missing_community_goes_to_the_stream_as_unknown(tmp_path: Path) -> No
 def test_rows_that_cannot_be_turned_say_why(tmp_path: Path) -> None:
     rows = mapped(tmp_path, {"CREATE_TIME": "-"}, {"EVENT_SRC_NAME": "fax"}, {})
     assert [row.problem for row in rows] == [
-        "CREATE_TIME is not a time: '-'",
-        "unknown channel EVENT_SRC_NAME 'fax'",
+        "CREATE_TIME 不是可识别的时间 is not a time, year first: '-'",
+        "未知的渠道 unknown channel EVENT_SRC_NAME 'fax'",
         "",
     ]
     assert [row.message is None for row in rows] == [True, True, False]
+
+
+@pytest.mark.parametrize("written", ["2018/7/4 17:24:41", "2018/07/04 17:24:41.0", "2018年7月4日 17:24:41"])
+def test_times_that_a_spreadsheet_wrote_year_first_are_read(tmp_path: Path, written: str) -> None:
+    assert one(tmp_path, CREATE_TIME=written) == one(tmp_path)
+    assert one(tmp_path, CREATE_TIME="2018/1/5 10:32")["reported_at"] == "2018-01-05T10:32:00+08:00"
+
+
+@pytest.mark.parametrize("written", ["5/1/2018 10:32", "18/1/5 10:32", "2018/13/5 10:32", "2018/1/5", "43105.44"])
+def test_ambiguous_or_impossible_times_are_not_guessed(tmp_path: Path, written: str) -> None:
+    (row,) = mapped(tmp_path, {"CREATE_TIME": written})
+    assert "CREATE_TIME 不是可识别的时间" in row.problem
 
 
 def test_an_unlisted_category_is_reported(tmp_path: Path) -> None:
