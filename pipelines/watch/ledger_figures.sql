@@ -1,4 +1,4 @@
--- One row: the newest micro-batch, the rate of the last minute, and how much was refused in the last hour and in all.
+-- One row: the newest micro-batch, the rate of the last minute, rejected messages of the last hour and of all time.
 WITH ranges AS
 (
     SELECT DISTINCT

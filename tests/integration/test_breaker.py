@@ -1,7 +1,7 @@
 """The circuit breaker on real services: it holds the stream, and a person's order lets it go on; nothing is lost."""
 
-from dagster_project.stream import held_back
-from infra.cli.stack.stream_view import stream_view
+from infra.cli.stack.stream_view import observe_stream
+from pipelines.watch.health import judge
 from tests.support.breaker import held, resume, send
 from tests.support.proof import require_proof
 from tests.support.stack import Stack, Streaming
@@ -55,12 +55,11 @@ def test_all_bad_is_held_and_so_are_those_after_the_accepted_ones(stack: Stack, 
 
 
 def require_alarm(stack: Stack, partition: int) -> None:
-    """`status`, the state file and Dagster's look all tell where, how many and why."""
+    """The state file and the verdict, which `status` and Dagster show, say where, how many and why."""
     assert stack.state is not None
     [one] = stack.state.held
     assert (one.partition, one.reasons.keys()) == (partition, {"not_json"})
     assert one.refused / one.messages >= 0.3
-    [problem] = [told for told in stream_view(stack.settings).problems if "circuit breaker" in told.what]
+    problem = judge(observe_stream(stack.settings)).problems[0]
+    assert problem.id == "held"
     assert "not_json" in problem.what and "gridstream stream resume" in problem.do
-    told = held_back(stack.settings)
-    assert told is not None and "not_json" in told

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.stack.stream_view import stream_view
+from infra.cli.stack.stream_view import observe_stream
+from pipelines.watch.health import judge
 from tests.support.proof import require_equal, require_proof, simulate
 from tests.support.stack import Stack, Streaming
 from tests.support.wait import until
@@ -83,8 +84,8 @@ def test_a_defect_is_told_as_one_and_loses_nothing(
         until(lambda: stack.state is not None and stack.state.condition == "defect", "the defect")
         assert stack.state is not None
         assert "ZeroDivisionError: planted (sitecustomize.py:" in stack.state.reason
-        [problem] = [told for told in stream_view(stack.settings, ask=False).problems if "a defect" in told.what]
-        assert "gridstream restart stream" in problem.do
+        [problem] = judge(observe_stream(stack.settings, ask=False)).problems
+        assert (problem.id, "gridstream restart --only stream" in problem.do) == ("defect", True)
         assert stack.scalar("SELECT count() FROM ledger") == 0
         flag.unlink()  # the program is mended
         stack.wait_until_loaded()

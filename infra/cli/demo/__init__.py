@@ -1,1 +1,1 @@
-"""gridstream demo."""
+"""`gridstream demo`."""

@@ -1,6 +1,6 @@
 """What the demo shows when it is ready: ranking, rising types, quality, proof, addresses."""
 
-from contextlib import closing
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,12 @@ from pipelines.marts.read import RankedArea, Reader, RisingType
 from pipelines.quality.summary import summary
 from pipelines.quarantine import read as rejected
 from pipelines.services import kafka
-from pipelines.services.clickhouse import connect
 from pipelines.verify import VerifyReport
-from pipelines.watch.lag import LedgerFigures, ledger_figures
+from pipelines.watch.figures import LedgerFigures
+from pipelines.watch.lag import ledger_figures
 from schemas.reasons import reasons
+
+_REASONS = 3  # reasons of rejection listed
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Findings:
     rising: list[RisingType]
     quality: dict[str, int]
     ledger: LedgerFigures | None
-    refused: list[rejected.RejectCount]
+    rejects: list[rejected.RejectCount]
     proof: VerifyReport
 
     def document(self) -> dict[str, Any]:
@@ -45,22 +47,22 @@ class Findings:
         }
 
 
-def find(now: Settings, city: str, proof: VerifyReport) -> Findings:
+def find(config: Settings, city: str, proof: VerifyReport) -> Findings:
     """Read the marts as an analyst would, and the quality figures as an engineer."""
-    with closing(connect(now.clickhouse("analyst"))) as client:
+    with config.client("analyst") as client:
         reader = Reader(client, published=True)
         month, week = (reader.ranking(city, "county", period) for period in ("month", "week"))
         rising = reader.rising(city, "", limit=5)
     # The fuller of the two: a month that has just begun says less than the week.
     period: PeriodKind = "month" if _reports(month) >= _reports(week) else "week"
-    with closing(connect(now.clickhouse("engineer"))) as client:
+    with config.client("engineer") as client:
         return Findings(
             period=period,
             ranking=month if period == "month" else week,
             rising=rising,
             quality=summary(client, city),
-            ledger=ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic)),
-            refused=rejected.stats(client, now.topic),
+            ledger=ledger_figures(client, kafka.topic_id(config.kafka_bootstrap, config.topic)),
+            rejects=rejected.stats(client, config.topic),
             proof=proof,
         )
 
@@ -69,20 +71,21 @@ def _reports(areas: list[RankedArea]) -> int:
     return sum(area.reported or 0 for area in areas)
 
 
-def shown(now: Settings, found: Findings, headline: str) -> RenderableType:
-    """All of it for people."""
+def render_findings(config: Settings, findings: Findings, headline: str) -> RenderableType:
+    """Ranking, trends, quality, the proof's verdict, `headline`, and the addresses."""
+    ranking, rising = findings.ranking, findings.rising
     return Group(
-        ranked(found.ranking, "county", found.period, "analyst") if found.ranking else Text("尚无排名 no ranking yet"),
-        trending(found.rising) if found.rising else Text("尚无趋势 no trends yet"),
-        _quality(found),
-        conclusion(found.proof),
+        ranked(ranking, "county", findings.period, "analyst") if ranking else Text("尚无排名 no ranking yet"),
+        trending(rising) if rising else Text("尚无趋势 no trends yet"),
+        _render_quality(findings),
+        conclusion(findings.proof),
         Text(headline, "bold"),
-        _where(now),
+        _render_addresses(config),
     )
 
 
-def _quality(found: Findings) -> RenderableType:
-    counts, all_reports = found.quality, max(found.quality["reports"], 1)
+def _render_quality(findings: Findings) -> RenderableType:
+    counts, all_reports = findings.quality, max(findings.quality["reports"], 1)
     rows: list[tuple[str, Any, str]] = [("上报 reports", counts["reports"], "")]
     names = {
         "by_crosswalk": "类型来自来源代码 type by the source's code",
@@ -92,30 +95,27 @@ def _quality(found: Findings) -> RenderableType:
         "suspected": "疑似敷衍或不实 perhaps perfunctory or false",
     }
     rows += [(label, counts[name], percent(counts[name] / all_reports)) for name, label in names.items()]
-    if found.ledger:
-        total = found.ledger.good + found.ledger.quarantined + found.ledger.duplicates
-        rows.append(("消息 messages", total, ""))
-        rows.append(
-            ("同段重发已剔除 resends dropped", found.ledger.duplicates, percent(found.ledger.duplicates / total))
-        )
-        rows.append(("隔离 quarantined", found.ledger.quarantined, percent(found.ledger.quarantined / total)))
-    by_reason: dict[str, int] = {}
-    for group in found.refused:
-        by_reason[group.reason] = by_reason.get(group.reason, 0) + group.rows
-    top = sorted(by_reason.items(), key=lambda item: -item[1])[:3]
+    if ledger := findings.ledger:
+        shares = {"同段重发已剔除 resends dropped": ledger.duplicates, "隔离 quarantined": ledger.quarantined}
+        rows.append(("消息 messages", ledger.total, ""))
+        rows += [(label, count, percent(count / ledger.total)) for label, count in shares.items()]
+    by_reason = Counter[str]()
+    for group in findings.rejects:
+        by_reason[group.reason] += group.rows
+    top = by_reason.most_common(_REASONS)
     rows += [(f"  {reasons()[name].zh} {reasons()[name].en}", count, "") for name, count in top if name in reasons()]
     return table(
         "质量 Quality", (Column("项目", "item"), Column("数量", "count", True), Column("占比", "share", True)), rows
     )
 
 
-def _where(now: Settings) -> RenderableType:
-    at = addresses(now)
-    secrets = now.home / "secrets.json"
+def _render_addresses(config: Settings) -> RenderableType:
+    at = addresses(config)
+    secrets = config.home / "secrets.json"
     rows = [
         ("Dagster", at["dagster"], ""),
         ("ClickHouse", f"{at['clickhouse']}/play", f"用户 user analyst, 密码在 password in {secrets}"),
-        ("Kafka", at["kafka"], f"主题 topic {now.topic}"),
+        ("Kafka", at["kafka"], f"主题 topic {config.topic}"),
         ("SQL", 'gridstream sql "SELECT * FROM published_area_ranking LIMIT 5"', ""),
     ]
     return table(

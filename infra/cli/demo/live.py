@@ -1,53 +1,52 @@
 """The demo's live view: the stream's figures and the busiest counties of today, refreshed."""
 
 import time
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 
 from infra.cli.shared.output import Column, console, errors, number, percent, seconds, table
-from infra.cli.stack.status import stream_table
-from infra.cli.stack.stream_view import stream_view
+from infra.cli.stack.stream_view import condition, observe_stream, render_stream
 from infra.settings import Settings
 from pipelines.errors import GridstreamError
 from pipelines.marts.read import Reader
-from pipelines.services.clickhouse import connect
 
-_EVERY = 2.0  # seconds between two looks
-_LINE_EVERY = 15.0  # the same, where there is no terminal to redraw
+_REFRESH_SECONDS = 2.0
+_LINE_SECONDS = 15.0  # between two lines, where there is no terminal to redraw
 
 
-def watch(now: Settings, city: str, lasting: float | None, quiet: bool) -> None:
+def watch(config: Settings, city: str, lasting: float | None, quiet: bool) -> None:
     """Show the figures for `lasting` seconds (None: until Ctrl-C)."""
     terminal = console.is_terminal and not quiet
     ends = time.monotonic() + lasting if lasting else None
-    said = 0.0
+    printed_at = 0.0
     with Live(console=console, refresh_per_second=4) if terminal else nullcontext() as screen:
         while ends is None or time.monotonic() < ends:
             if screen is not None:
-                screen.update(_view(now, city, ends))
-            elif not quiet and time.monotonic() - said >= _LINE_EVERY:
-                said = time.monotonic()
-                errors.print(_line(now))
-            time.sleep(min(_EVERY, max(0.0, ends - time.monotonic())) if ends else _EVERY)
+                screen.update(_render_view(config, city, ends))
+            elif not quiet and time.monotonic() - printed_at >= _LINE_SECONDS:
+                printed_at = time.monotonic()
+                errors.print(_line(config))
+            time.sleep(min(_REFRESH_SECONDS, max(0.0, ends - time.monotonic())) if ends else _REFRESH_SECONDS)
 
 
-def _view(now: Settings, city: str, ends: float | None) -> RenderableType:
+def _render_view(config: Settings, city: str, ends: float | None) -> RenderableType:
     left = f"还有 {seconds(max(0.0, ends - time.monotonic()))} left" if ends else "Ctrl-C 结束 ends it"
-    return Group(stream_table(stream_view(now)), _counties(now, city), left)
+    return Group(render_stream(observe_stream(config)), _render_counties(config, city), left)
 
 
-def _line(now: Settings) -> str:
-    view = stream_view(now)
-    rate = f"{view.ledger.rows_per_second:.1f}" if view.ledger else "-"
-    lag = f"{number(view.lag.messages)} ({seconds(view.lag.seconds)})" if view.lag else "-"
-    return f"   流作业 stream {view.condition}: {rate} 条/秒 messages/s, 积压 lag {lag}"
+def _line(config: Settings) -> str:
+    """The stream in one line."""
+    seen = observe_stream(config)
+    rate = f"{seen.ledger.rows_per_second:.1f}" if seen.ledger else "-"
+    lag = f"{number(seen.lag.messages)} ({seconds(seen.lag.seconds)})" if seen.lag else "-"
+    return f"   流作业 stream {condition(seen)}: {rate} 条/秒 messages/s, 积压 lag {lag}"
 
 
-def _counties(now: Settings, city: str) -> RenderableType:
+def _render_counties(config: Settings, city: str) -> RenderableType:
     try:
-        with closing(connect(now.clickhouse("analyst"))) as client:
+        with config.client("analyst") as client:
             areas = Reader(client, published=True).ranking(city, "county", "day", limit=10)
     except GridstreamError as error:
         return str(error)

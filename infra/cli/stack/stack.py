@@ -32,6 +32,7 @@ _COLUMNS = (
     Column("重启", "restarts", True),
     Column("版本", "version"),
 )
+_WIDE = 110  # columns of a terminal, from which on no cell is wrapped
 STATES = {
     "running": "运行中 running",
     "starting": "启动中 starting",
@@ -43,6 +44,7 @@ STATES = {
 }
 
 _STYLES = {"running": "green", "external": "cyan", "stopped": "red", "failed": "bold red", "orphaned": "bold red"}
+_WITH_LOGS = (*NAMES, "clickhouse-server", "supervisord")
 Only = Annotated[
     str | None,
     typer.Option("--only", metavar="PART,...", help=f"只此部件 only these parts, of: {', '.join(NAMES)}"),
@@ -52,56 +54,61 @@ Only = Annotated[
 def up(only: Only = None, as_json: AsJson = False) -> None:
     """启动 Kafka、ClickHouse、流作业与 Dagster，建好主题与表，等到都就绪；已在运行的不动。
 
-    Starts Kafka, ClickHouse, the stream and Dagster, makes topic and tables, and waits until all are ready.
-    What runs already is left alone. With --only, starts only these parts.
+    Starts Kafka, ClickHouse, the stream and Dagster, creates topic and tables, and waits until all are ready.
+    Parts that run already are left alone. With --only, starts only these parts.
     """
-    now = settings()
-    with telling("启动中 starting …", quiet=as_json) as say:
-        result = bring_up(now, _parts(only), say)
-    states = [state for state in processes(now) if state.name in (*result.started, *result.already)]
-    document = {"started": result.started, "already": result.already, "processes": states, "addresses": addresses(now)}
-    emit(document, as_json, lambda: _shown(now, result, states))
+    config = settings()
+    with telling("启动中 starting …", quiet=as_json) as show:
+        result = bring_up(config, _parts(only), show)
+    states = [state for state in processes(config) if state.name in (*result.started, *result.already)]
+    found_at = addresses(config)
+    document = {"started": result.started, "already": result.already, "processes": states, "addresses": found_at}
+    emit(document, as_json, lambda: _render_up(found_at, result, states))
 
 
 def _parts(only: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in only.split(",") if name.strip()) if only else ()
 
 
-def bring_up(now: Settings, parts: tuple[str, ...] = (), say: Say = lambda _: None) -> stack.Started:
-    """`stack.up` with topic, tables and registry made in between; a dead part's last log lines go to stderr."""
+def bring_up(config: Settings, parts: tuple[str, ...] = (), show: Say = lambda _: None) -> stack.Started:
+    """`stack.up`; between services and workers the topic, the tables and the registry are created.
 
-    def topic_and_tables() -> None:
-        say("建主题与表 making topic and tables …")
-        make_topic(now)
-        migrate.run(now.clickhouse("loader"))
+    The last log lines of a part that did not start are printed on stderr. Raises as `stack.up` does.
+    """
+
+    def make_topic_and_tables() -> None:
+        show("建主题与表 creating topic and tables …")
+        make_topic(config)
+        migrate.run(config.clickhouse("loader"))
 
     try:
-        return stack.up(now, parts, say, topic_and_tables)
+        return stack.up(config, parts, show, make_topic_and_tables)
     except stack.StackFault as fault:
         for line in fault.lines:
             errors.print(line, markup=False, style="dim", soft_wrap=True)
         raise
 
 
-def addresses(now: Settings) -> dict[str, str]:
+def addresses(config: Settings) -> dict[str, str]:
     """Where people and clients find the services."""
     return {
-        "dagster": f"http://{now.local_host}:{now.dagster_port}",
-        "clickhouse": now.clickhouse_url or f"http://{now.local_host}:{now.clickhouse_port}",
-        "kafka": now.kafka_bootstrap,
+        "dagster": f"http://{config.local_host}:{config.dagster_port}",
+        "clickhouse": config.clickhouse_url or f"http://{config.local_host}:{config.clickhouse_port}",
+        "kafka": config.kafka_bootstrap,
     }
 
 
-def process_table(states: Iterable[ProcessState]) -> RenderableType:
-    """The parts of the stack, one a row."""
-    return table("", _COLUMNS, map(_row, states))
+def render_processes(states: Iterable[ProcessState], width: int) -> RenderableType:
+    """The parts of the stack as a table; the versions only in a terminal of `width` columns that has room for them."""
+    columns = len(_COLUMNS) if width >= _WIDE else len(_COLUMNS) - 1
+    return table("", _COLUMNS[:columns], (_row(state)[:columns] for state in states))
 
 
 def _row(state: ProcessState) -> tuple[Any, ...]:
     return (
         state.title,
         Text(STATES[state.state], _STYLES.get(state.state, "yellow")),
-        str(state.pid) if state.pid else "-",  # numbers that name something are not grouped
+        str(state.pid) if state.pid else "-",  # identifiers are not grouped by thousands
         str(state.port) if state.port else state.address or "-",
         seconds(state.uptime_seconds) if state.uptime_seconds is not None else "-",
         f"{state.memory_bytes / 1024**2:,.0f} MB" if state.memory_bytes else "-",
@@ -110,10 +117,13 @@ def _row(state: ProcessState) -> tuple[Any, ...]:
     )
 
 
-def _shown(now: Settings, result: stack.Started, states: list[ProcessState]) -> RenderableType:
-    said = "全部就绪 all parts are ready" if result.started else "早已全部在运行 all parts were running already"
-    where = (f"{name:<10} {address}" for name, address in addresses(now).items())
-    return Group(process_table(states), said, *where)
+def _render_up(found_at: dict[str, str], result: stack.Started, states: list[ProcessState]) -> RenderableType:
+    verdict = "全部就绪 all parts are ready" if result.started else "早已全部在运行 all parts were running already"
+    return Group(
+        render_processes(states, console.width),
+        verdict,
+        *(f"{name:<10} {address}" for name, address in found_at.items()),
+    )
 
 
 def down(as_json: AsJson = False) -> None:
@@ -121,8 +131,8 @@ def down(as_json: AsJson = False) -> None:
 
     Ends all processes and keeps the data, also when the supervisor itself was killed before.
     """
-    with telling("停止中 stopping …", quiet=as_json) as say:
-        ended = stack.down(settings(), say)
+    with telling("停止中 stopping …", quiet=as_json) as show:
+        ended = stack.down(settings(), show)
     text = f"已停止 stopped: {', '.join(ended)}" if ended else "没有在运行的进程 nothing was running"
     emit({"stopped": ended}, as_json, lambda: text)
 
@@ -132,18 +142,18 @@ def restart(only: Only = None, as_json: AsJson = False) -> None:
 
     Restarts the parts of --only; without it the whole stack, which then takes new settings.
     """
-    now, parts = settings(), _parts(only)
-    with telling("停止中 stopping …", quiet=as_json) as say:
-        stopped = stack.stop(now, parts) if parts else stack.down(now, say)
-        result = bring_up(now, parts, say)
+    config, parts = settings(), _parts(only)
+    with telling("停止中 stopping …", quiet=as_json) as show:
+        stopped = stack.stop(config, parts) if parts else stack.down(config, show)
+        result = bring_up(config, parts, show)
     text = f"已重启 restarted: {', '.join(result.started)}"
     emit({"stopped": stopped, "started": result.started}, as_json, lambda: text)
 
 
 def logs(
-    part: Annotated[str, typer.Argument(help=f"部件 part: {', '.join(NAMES)}, clickhouse-server, supervisord")],
+    part: Annotated[str, typer.Argument(help=f"部件 part: {', '.join(_WITH_LOGS)}")],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="行数 how many lines")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="持续显示 go on as lines come")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="持续显示 follow new lines")] = False,
     as_json: AsJson = False,
 ) -> None:
     """看某个部件的日志。
@@ -152,7 +162,7 @@ def logs(
     """
     path = log_file(settings(), part)
     if not path.exists():
-        raise UserFault(f"{part} has no log yet ({path})")
+        raise UserFault(f"{part} 还没有日志 has no log yet ({path})")
     with path.open(encoding="utf-8", errors="replace") as file:
         last = [line.rstrip("\n") for line in deque(file, lines)]
         emit({"log": path, "lines": last}, as_json, lambda: Text("\n".join(last)))
@@ -160,19 +170,17 @@ def logs(
             console.print(line, markup=False, soft_wrap=True, end="")
 
 
-def log_file(now: Settings, part: str) -> Path:
-    """Where a part writes. Raises UserFault for a name that is none."""
+def log_file(config: Settings, part: str) -> Path:
+    """The log of a part. Raises UserFault when there is no part of this name."""
     if part == "clickhouse-server":
-        return now.home / "clickhouse" / "server.log"
+        return config.home / "clickhouse" / "server.log"
     if part not in (*NAMES, "supervisord"):
-        raise UserFault(
-            f"there is no part {part!r}; choose from {', '.join((*NAMES, 'clickhouse-server', 'supervisord'))}"
-        )
-    return now.logs / f"{part}.log"
+        raise UserFault(f"没有这个部件 there is no part {part!r}; 可选 choose from: {', '.join(_WITH_LOGS)}")
+    return config.logs / f"{part}.log"
 
 
 def _following(path: Path) -> Iterator[str]:
-    """Lines as they are appended; begins again when the log was rotated."""
+    """Lines as they are appended; reopens the log when it was rotated."""
     file = path.open(encoding="utf-8", errors="replace")
     file.seek(0, 2)
     while True:

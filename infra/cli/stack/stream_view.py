@@ -1,79 +1,64 @@
 """The stream as people see it: `status` and the live view of the demo show the same figures."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
+from rich.console import RenderableType
+
+from infra.cli.shared.output import Column, moment, number, percent, seconds, table
 from infra.settings import Settings
-from pipelines.errors import GridstreamError
-from pipelines.services import kafka
-from pipelines.services.clickhouse import connect
-from pipelines.stream.hold import HOW_TO_RESUME
-from pipelines.stream.state import StreamState, read_state
-from pipelines.watch.lag import Lag, LedgerFigures, current_lag, ledger_figures
+from pipelines.watch.figures import LedgerFigures
+from pipelines.watch.health import Observation
+from pipelines.watch.observe import observe, observe_process
 
-# With messages waiting, a stream that has loaded none for this long is stuck, in seconds.
-STALLED = 60.0
-_WAIT = "稍候；若不恢复，看日志 wait a moment; if it stays: gridstream logs kafka, gridstream logs clickhouse"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong, and what a person should do about it."""
-
-    what: str
-    do: str
+_CONDITIONS = {
+    "starting": "启动中 starting",
+    "running": "运行 running",
+    "waiting": "等待 waiting",
+    "defect": "程序缺陷 defect",
+    "held": "熔断 held by its circuit breaker",
+    "stopped": "已停 stopped",
+    "failed": "失败 failed",
+    "never started": "未启动过 never started",
+}
 
 
-@dataclass(frozen=True)
-class StreamView:
-    """What is known of the stream; figures are None where a service did not answer."""
-
-    state: StreamState | None
-    ledger: LedgerFigures | None = None
-    lag: Lag | None = None
-    problems: tuple[Problem, ...] = field(default=())
-
-    @property
-    def condition(self) -> str:
-        return self.state.condition if self.state else "never started"
-
-
-def stream_view(now: Settings, ask: bool = True) -> StreamView:
-    """The stream's state file, and with `ask` the figures of Kafka and ClickHouse; no answer is a problem."""
-    state = read_state(now.run / "stream.json")
+def observe_stream(config: Settings, ask: bool = True) -> Observation:
+    """The stream of these settings; without `ask`, only its state file and process are read."""
+    state_file = config.run / "stream.json"
     if not ask:
-        return StreamView(state, problems=_troubles(state))
-    try:
-        client = connect(now.clickhouse("engineer"))
-        figures = ledger_figures(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
-        lag = current_lag(client, now.kafka_bootstrap, now.topic)
-    except GridstreamError as error:
-        return StreamView(state, problems=(Problem(str(error), _WAIT), *_troubles(state)))
-    return StreamView(state, figures, lag, (*_troubles(state), *_stalled(state, figures, lag)))
+        return observe_process(state_file)
+    return observe(state_file, config.kafka_bootstrap, config.topic, partial(config.client, "engineer"))
 
 
-def _troubles(state: StreamState | None) -> tuple[Problem, ...]:
-    if state is None:
-        return ()
-    if state.condition == "failed":
-        return (
-            Problem(f"流作业已停 the stream stopped: {state.reason}", "排除原因后 mend the cause, then: gridstream up"),
-        )
-    if state.condition == "held":
-        told = "; ".join(map(str, state.held))
-        return (Problem(f"流作业熔断 the circuit breaker holds the stream: {told}", HOW_TO_RESUME),)
-    if state.condition == "defect":
-        told = f"程序缺陷，消息在 Kafka 中等待 a defect of the program, messages wait in Kafka: {state.reason}"
-        return (Problem(told, "看 see: gridstream logs stream; 修好后 once mended: gridstream restart stream"),)
-    if state.condition == "waiting":
-        return (Problem(f"流作业在等待 the stream waits: {state.reason}", "看 see: gridstream logs stream"),)
-    return ()
+def condition(seen: Observation) -> str:
+    """What the stream wrote last, in one word, or `never started`."""
+    return seen.state.condition if seen.state else "never started"
 
 
-def _stalled(state: StreamState | None, figures: LedgerFigures | None, lag: Lag) -> tuple[Problem, ...]:
-    moved = figures.batch_age_seconds if figures else float("inf")
-    young = state is not None and (datetime.now(UTC) - state.at).total_seconds() < STALLED
-    if lag.messages and lag.seconds > STALLED and moved > STALLED and not young:
-        text = f"{lag.messages} 条消息等待 messages wait, the oldest for {lag.seconds:.0f} s, and nothing is loaded"
-        return (Problem(text, "看 see: gridstream logs stream"),)
-    return ()
+def render_stream(seen: Observation) -> RenderableType:
+    """The stream's condition, lag and ledger figures as a table."""
+    return table("流作业 Stream", (Column("项目", "item"), Column("现值", "value")), _rows(seen))
+
+
+def _rows(seen: Observation) -> Iterator[tuple[str, Any]]:
+    yield "状态 condition", _CONDITIONS[condition(seen)]
+    if seen.state:
+        yield "自 since", moment(seen.state.at)
+    if seen.lag:
+        yield "积压 lag", f"{number(seen.lag.messages)} 条 messages, 最久 oldest {seconds(seen.lag.seconds)}"
+    if seen.ledger:
+        yield from _ledger_rows(seen.ledger)
+
+
+def _ledger_rows(figures: LedgerFigures) -> Iterator[tuple[str, Any]]:
+    age = seconds(figures.batch_age_seconds)
+    hour = f"{number(figures.hour_quarantined)}/{number(figures.hour_rows)} ({percent(figures.quarantine_rate)})"
+    yield (
+        "上一微批 last micro-batch",
+        f"#{figures.batch_id}, {number(figures.batch_rows)} 条 messages, {age} 前 ago",
+    )
+    yield "速率 rate", f"{figures.rows_per_second:,.1f} 条/秒 messages/s (近一分钟 last minute)"
+    yield "已入库 loaded", f"{number(figures.good)} 条 messages, 重发 resends {number(figures.duplicates)}"
+    yield "隔离 quarantined", f"{number(figures.quarantined)} 条 messages, 近一小时 last hour {hour}"

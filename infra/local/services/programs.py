@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
 from infra.local.fetch.jars import SPARK_KAFKA, Say, jars
 from infra.local.fetch.java import Java
 from infra.local.services import clickhouse, dagster, kafka
 from infra.local.services.simulator import gridstream
 from infra.settings import Settings
-from pipelines.stream.state import read_state
+from pipelines.watch.health import judge
+from pipelines.watch.observe import observe_process
 
 SERVICES = ("kafka", "clickhouse")  # what the others need; started first
 WORKERS = ("stream", "dagster-code", "dagster-webserver", "dagster-daemon")
@@ -85,17 +84,10 @@ def _stream(settings: Settings, java: Java) -> Program:
         lambda: [sys.executable, gridstream(), "stream", "run"],
         settings.home,
         prepare,
-        answers=lambda: _streams(settings),
+        answers=lambda: judge(observe_process(settings.run / "stream.json")).up,
         stop_seconds=60,
         clean_exits=(0, 3),  # 3: the position in Kafka is wrong; a person has to decide
     )
-
-
-def _streams(settings: Settings) -> bool:
-    """Whether a living stream says that it works, or waits for a service to come back."""
-    state = read_state(settings.run / "stream.json")
-    alive = ("running", "waiting", "defect", "held")
-    return state is not None and state.condition in alive and psutil.pid_exists(state.pid)
 
 
 def _dagster(settings: Settings) -> tuple[Program, ...]:
