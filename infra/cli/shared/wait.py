@@ -1,4 +1,4 @@
-"""`--wait`: after sending, until the stream has loaded everything."""
+"""`--wait`: after sending, wait until the stream has loaded everything."""
 
 import time
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from infra.settings import Settings
-from pipelines.services.clickhouse import connect
 from pipelines.watch import lag
 
 WaitSeconds = Annotated[
@@ -15,16 +14,13 @@ WaitSeconds = Annotated[
 ]
 
 
-def wait_until_loaded(now: Settings, timeout: float) -> float:
-    """Seconds until all that was in the topic at the call was in ClickHouse.
+def wait_until_loaded(config: Settings, timeout: float) -> float:
+    """Wait until every message that was in the topic at the call is in ClickHouse; returns the seconds it took.
 
     Raises:
-        TransientFault: not all of it within `timeout` seconds.
+        TransientFault: not all of them were loaded within `timeout` seconds.
     """
     begun = time.monotonic()
-    client = connect(now.clickhouse("engineer"))
-    try:
-        lag.wait_until_loaded(client, now.kafka_bootstrap, now.topic, timeout)
-    finally:
-        client.close()
+    with config.client("engineer") as client:
+        lag.wait_until_loaded(client, config.kafka_bootstrap, config.topic, timeout)
     return round(time.monotonic() - begun, 3)

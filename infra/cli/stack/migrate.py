@@ -26,7 +26,7 @@ _DIMENSIONS = (
 
 def command(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="只说明要做什么 say what would be done, do nothing")
+        bool, typer.Option("--dry-run", help="只说明要做什么 show what would be done, change nothing")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,14 +34,14 @@ def command(
 
     Creates the database and its tables, and loads the registry; running it again changes nothing.
     """
-    outcome = migrations.run(settings().clickhouse("loader"), dry_run)
-    emit(outcome, as_json, lambda: _shown(outcome))
+    result = migrations.run(settings().clickhouse("loader"), dry_run)
+    emit(result, as_json, lambda: _render_result(result))
 
 
-def _shown(outcome: MigrationResult) -> RenderableType:
-    title = f"数据库 database {outcome.database}" + ("（试运行 dry run）" if outcome.dry_run else "")
-    steps = [(f"{step.number:04d}", step.name, step.statements, seconds(step.seconds)) for step in outcome.steps]
-    changed = [(d.table, d.rows, d.inserted, d.removed) for d in outcome.dimensions]
+def _render_result(result: MigrationResult) -> RenderableType:
+    title = f"数据库 database {result.database}" + ("（试运行 dry run）" if result.dry_run else "")
+    steps = [(f"{step.number:04d}", step.name, step.statements, seconds(step.seconds)) for step in result.steps]
+    changed = [(d.table, d.rows, d.inserted, d.removed) for d in result.dimensions]
     applied = table(title, _STEPS, steps) if steps else f"{title}: 结构已是最新 the tables are up to date"
     return Group(applied, table("", _DIMENSIONS, changed))
 

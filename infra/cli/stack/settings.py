@@ -1,4 +1,4 @@
-"""`gridstream settings`: every setting, what it is now, what it would be, what it means."""
+"""`gridstream settings`: every setting with its value, its default and its meaning."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ _HIDDEN = "********"
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; secrets are hidden, unset is None."""
+    """A setting. Secrets are hidden; a value that is not set is None."""
 
     group: str
     name: str
@@ -33,16 +33,16 @@ class Setting:
     meaning: str
 
 
-def described(now: Settings) -> list[Setting]:
+def described(config: Settings) -> list[Setting]:
     """All settings in the order they are declared."""
-    found = []
-    for name, field in type(now).model_fields.items():
-        value, default = getattr(now, name), field.get_default(call_default_factory=True, validated_data={})
+    rows = []
+    for name, field in type(config).model_fields.items():
+        value, default = getattr(config, name), field.get_default(call_default_factory=True, validated_data={})
         extra = field.json_schema_extra
         group = str(extra["group"]) if isinstance(extra, dict) else ""
         meaning = field.description or ""
-        found.append(Setting(group, name, variable(name), _plain(value), _plain(default), value != default, meaning))
-    return found
+        rows.append(Setting(group, name, variable(name), _plain(value), _plain(default), value != default, meaning))
+    return rows
 
 
 def _plain(value: Any) -> Any:
@@ -56,15 +56,14 @@ def command(as_json: AsJson = False) -> None:
 
     Lists every setting: its variable (environment, or `.env` in this folder), value, default and meaning.
     """
-    now = settings()
-    found, unknown = described(now), unknown_variables()
-    emit({"settings": found, "unknown": unknown}, as_json, lambda: _shown(found, unknown))
+    rows, unknown = described(settings()), unknown_variables()
+    emit({"settings": rows, "unknown": unknown}, as_json, lambda: _render_settings(rows, unknown))
 
 
-def _shown(found: list[Setting], unknown: dict[str, str | None]) -> RenderableType:
-    groups = dict.fromkeys(setting.group for setting in found)
-    tables = [table(group, _COLUMNS, [_row(s) for s in found if s.group == group]) for group in groups]
-    return Group(*tables, *(_warning(name, meant) for name, meant in unknown.items()))
+def _render_settings(rows: list[Setting], unknown: dict[str, str | None]) -> RenderableType:
+    groups = dict.fromkeys(setting.group for setting in rows)
+    tables = [table(group, _COLUMNS, [_row(s) for s in rows if s.group == group]) for group in groups]
+    return Group(*tables, *(_warning(name, similar) for name, similar in unknown.items()))
 
 
 def _row(setting: Setting) -> tuple[Text | str, ...]:
@@ -76,8 +75,8 @@ def _text(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _warning(name: str, meant: str | None) -> Text:
-    hint = f"；想写的是 {meant} 吗 did you mean {meant}?" if meant else ""
+def _warning(name: str, similar: str | None) -> Text:
+    hint = f"；想写的是 {similar} 吗 did you mean {similar}?" if similar else ""
     return Text(f"未知的设置 unknown setting: {name}{hint}", style="yellow")
 
 

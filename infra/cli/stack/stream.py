@@ -1,9 +1,8 @@
 """`gridstream stream run`: the Spark job, in the foreground; the embedded stack runs this under its supervisor.
-`gridstream stream resume`: a person's order to a stream that its circuit breaker holds."""
+`gridstream stream resume`: a person's order to go on, after the circuit breaker or a loss of messages."""
 
 import logging
 import os
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -15,7 +14,6 @@ from infra.settings import Settings, settings
 from pipelines.errors import PositionFault, UserFault
 from pipelines.privacy.mask import read_patterns
 from pipelines.services import kafka
-from pipelines.services.clickhouse import connect
 from pipelines.stream import gaps
 from pipelines.stream.breaker import Breaker
 from pipelines.stream.config import StreamConfig
@@ -23,26 +21,26 @@ from pipelines.stream.hold import give_order, order_path
 from pipelines.stream.state import read_state
 
 
-def stream_config(now: Settings) -> StreamConfig:
-    """The stream's orders as the settings say; fetches Spark's Kafka connector when the cache lacks it."""
-    java = find_java(now.cache)
+def stream_config(config: Settings) -> StreamConfig:
+    """The stream's configuration as the settings say; fetches Spark's Kafka connector when the cache lacks it."""
+    java = find_java(config.cache)
     os.environ["JAVA_HOME"] = str(java.home)
     return StreamConfig(
-        kafka_bootstrap=now.kafka_bootstrap,
-        topic=now.topic,
-        clickhouse=now.clickhouse("loader"),
-        checkpoint=str(now.checkpoint_dir),
-        jars=jars(SPARK_KAFKA, now.cache, java, ivy_settings=now.ivy_settings),
-        state_file=now.run / "stream.json",
-        hash_key=now.hash_key_bytes(),
-        spark_master=now.spark_master,
-        driver_memory=now.spark_driver_memory,
-        chunk_rows=now.chunk_rows,
-        max_batch_rows=now.max_batch_rows,
-        trigger_seconds=now.trigger_seconds,
-        mask_patterns=read_patterns(now.mask_patterns),
-        model=now.model,
-        breaker=Breaker(now.breaker_ratio, now.breaker_window, now.breaker_minimum, now.breaker_run),
+        kafka_bootstrap=config.kafka_bootstrap,
+        topic=config.topic,
+        clickhouse=config.clickhouse("loader"),
+        checkpoint=str(config.checkpoint_dir),
+        jars=jars(SPARK_KAFKA, config.cache, java, ivy_settings=config.ivy_settings),
+        state_file=config.run / "stream.json",
+        hash_key=config.hash_key_bytes(),
+        spark_master=config.spark_master,
+        driver_memory=config.spark_driver_memory,
+        chunk_rows=config.chunk_rows,
+        max_batch_rows=config.max_batch_rows,
+        trigger_seconds=config.trigger_seconds,
+        mask_patterns=read_patterns(config.mask_patterns),
+        model=config.model,
+        breaker=Breaker(config.breaker_ratio, config.breaker_window, config.breaker_minimum, config.breaker_run),
     )
 
 
@@ -78,9 +76,10 @@ def resume(
 ) -> None:
     """熔断后继续：从头计数；仍然太差则再次熔断。
 
-    Lets a stream go on that its circuit breaker holds. What was refused so far counts no more; when too much
-    is refused again, it holds again. With --accept everything that is in the topic now passes, good or bad.
-    With --lost a stream that stopped because messages are gone from Kafka may be started again behind them.
+    Lets a stream go on that its circuit breaker holds. Messages refused so far no longer count; when too many are
+    refused again, the stream is held again. With --accept everything that is in the topic now passes, good or bad.
+    With --lost, messages that Kafka deleted before they were loaded are given up; the stream that stopped because of
+    them can then be started behind them.
     """
     if lost:
         _give_up_lost(settings())
@@ -88,9 +87,9 @@ def resume(
         _resume_held(settings(), accept)
 
 
-def _give_up_lost(now: Settings) -> None:
-    with closing(connect(now.clickhouse("loader"))) as client:
-        given_up = gaps.accept(client, kafka.topic_id(now.kafka_bootstrap, now.topic))
+def _give_up_lost(config: Settings) -> None:
+    with config.client("loader") as client:
+        given_up = gaps.accept(client, kafka.topic_id(config.kafka_bootstrap, config.topic))
     if not given_up:
         raise UserFault("没有记录在案的缺口 no gap is recorded that was not given up already")
     for number, first, last in given_up:
@@ -98,15 +97,15 @@ def _give_up_lost(now: Settings) -> None:
     print("然后 then: gridstream up")
 
 
-def _resume_held(now: Settings, accept: bool) -> None:
-    state_file = now.run / "stream.json"
+def _resume_held(config: Settings, accept: bool) -> None:
+    state_file = config.run / "stream.json"
     state = read_state(state_file)
     if state is None or state.condition != "held":
-        told = state.condition if state else "never started"
-        raise UserFault(f"流作业没有被熔断 the stream is not held by its breaker; it is: {told}")
-    ends = kafka.end_offsets(now.kafka_bootstrap, now.topic) if accept else None
+        condition = state.condition if state else "never started"
+        raise UserFault(f"流作业没有被熔断 the stream is not held by its circuit breaker; it is: {condition}")
+    ends = kafka.end_offsets(config.kafka_bootstrap, config.topic) if accept else None
     counts_from = ends or {held.partition: held.next_offset for held in state.held}
-    give_order(order_path(state_file), kafka.topic_id(now.kafka_bootstrap, now.topic), counts_from)
+    give_order(order_path(state_file), kafka.topic_id(config.kafka_bootstrap, config.topic), counts_from)
     for number, offset in sorted(counts_from.items()):
         print(f"分区 partition {number}: 自偏移量 from offset {offset} 起计数 on, messages count for the breaker")
 
