@@ -1,1 +1,2 @@
-"""A rejected message after it is stored: read, select, repair, judge again, replay, settle, discard."""
+"""A rejected message after it is stored: read, select, repair, judge again, replay, settle,
+discard."""

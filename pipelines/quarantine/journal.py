@@ -1,14 +1,15 @@
-"""The record of what was done about rejected messages: `quarantine_actions`, which only grows."""
+"""The record of what was done about rejected messages: the table `quarantine_actions`, which only
+grows."""
 
 import functools
 import getpass
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.quarantine.message import Claim, RejectedMessage
 from pipelines.services.positions import Position
 from pipelines.services.queries import query_text
 
@@ -18,65 +19,52 @@ _COLUMNS = (
 )
 
 
-class Rejected(Protocol):
-    """A row of `quarantine`, and how often it was sent again before."""
-
-    @property
-    def place(self) -> tuple[str, int, int]: ...
-
-    @property
-    def attempts(self) -> int: ...
-
-
-R = TypeVar("R", bound=Rejected)
-
-
 @dataclass(frozen=True)
 class Journal:
-    """Writes for one run. `fix`: the repair it applies, masked."""
+    """Writes the actions of one run. `fix`: the repair that the run applies, masked."""
 
     client: Client
     fix: str = ""
     run: uuid.UUID = field(default_factory=uuid.uuid4)
 
-    def claim(self, messages: Sequence[R]) -> list[R]:
-        """Record that they are about to be sent or discarded; returns those that no other run claims or settled.
+    def claim(self, messages: Sequence[RejectedMessage]) -> list[RejectedMessage]:
+        """Record that they are about to be sent or discarded; returns those that no other run
+        claims or has settled.
 
-        Of two runs that meet, whoever writes later sees the other's claim and gives way; when both write before either
-        reads, both do, and the message waits on. So no message is taken twice.
+        When two runs claim the same message, the run that writes later sees the other claim and
+        gives way. When both write before either reads, both give way and the message stays waiting.
+        So no message is taken twice.
         """
-        self._write([(*one.place, "replaying", one.attempts + 1, None, None) for one in messages])
-        lost = (
-            set(self.client.query(query_text("quarantine/lost_claims.sql"), {"run": self.run}).result_rows)
-            if messages
-            else set()
-        )
-        self.released([one for one in messages if one.place in lost])
-        return [one for one in messages if one.place not in lost]
+        if not messages:
+            return []
+        self._write([(*message.row_key, "replaying", message.attempts + 1, None, None) for message in messages])
+        lost = set(self.client.query(query_text("quarantine/lost_claims.sql"), {"run": self.run}).result_rows)
+        self.released([message for message in messages if message.row_key in lost])
+        return [message for message in messages if message.row_key not in lost]
 
-    def released(self, messages: Sequence[Rejected]) -> None:
+    def released(self, messages: Sequence[RejectedMessage | Claim]) -> None:
         """Record that this run did nothing about them and will not: its claim ends."""
-        self._write([(*one.place, "released", one.attempts + 1, None, None) for one in messages])
+        self._write([(*message.row_key, "released", message.attempts + 1, None, None) for message in messages])
 
-    def sent(self, messages: Sequence[Rejected], stands: Sequence[Position]) -> None:
-        """Record where they stand now."""
+    def sent(self, messages: Sequence[RejectedMessage | Claim], positions: Sequence[Position]) -> None:
+        """Record the positions at which Kafka stored them."""
         self._write(
-            (*one.place, "replayed", one.attempts + 1, at.partition, at.offset)
-            for one, at in zip(messages, stands, strict=True)
+            (*message.row_key, "replayed", message.attempts + 1, *position)
+            for message, position in zip(messages, positions, strict=True)
         )
 
-    def discarded(self, messages: Sequence[Rejected]) -> None:
+    def discarded(self, messages: Sequence[RejectedMessage | Claim]) -> None:
         """Record that they are given up."""
-        self._write([(*one.place, "discarded", 0, None, None) for one in messages])
+        self._write([(*message.row_key, "discarded", 0, None, None) for message in messages])
 
     def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
-        complete = [(*row, _who(), self.fix, self.run) for row in rows]
+        complete = [(*row, _user_name(), self.fix, self.run) for row in rows]
         if complete:
             self.client.insert("quarantine_actions", complete, column_names=_COLUMNS)
 
 
 @functools.cache
-def _who() -> str:
+def _user_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,11 +1,12 @@
-"""Rejected messages back through the front door: sent to Kafka again, repaired or as they are, or set aside for good.
+"""Send rejected messages to Kafka again, repaired or as they are, or give them up.
 
-All is recorded in `quarantine_actions` and changes nothing in quarantine. A message with an action is not taken again,
-so a second run changes nothing. One that comes back is rejected at a new offset: a row of its own, that waits.
+All is recorded in `quarantine_actions`; `quarantine` does not change. A message with a recorded
+action is not taken again, so a second run changes nothing. A message that is rejected again gets a
+new offset and a row of its own, which waits.
 
-Only the masked payload is stored, so only that is sent; a reporter's hash is sent as the reporter. `replaying` is
-written before sending: whoever dies between sending and recording leaves a message that is never sent twice, and that
-`pipelines.quarantine.settle` looks for in Kafka.
+Only the masked payload is stored, so only that is sent; the hash of a reporter is sent as the
+reporter. `replaying` is recorded before sending. A run that dies between sending and recording
+leaves a message that is never sent twice; `pipelines.quarantine.settle` looks for it in Kafka.
 """
 
 import time
@@ -23,34 +24,33 @@ from pipelines.errors import TransientFault
 from pipelines.privacy.mask import Masker, masker
 from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
-from pipelines.quarantine.rejudge import Rejudged, Rules, present_rules, tried
+from pipelines.quarantine.message import RejectedMessage
+from pipelines.quarantine.rejudge import Rejudged, Rules, present_rules, rejudge
 from pipelines.quarantine.repair import Repair, difference
-from pipelines.quarantine.selection import Selection, Waiting, pages
+from pipelines.quarantine.selection import Selection, pages
 from pipelines.services.positions import Position
 from pipelines.services.publish import Publisher
 
-_BLOCK = 2000  # messages between two records
-_LISTED = 100  # skipped messages that are named one by one
-HANDOVER = (
-    300.0  # seconds from a claim until the producer has all of its messages, at most; see pipelines.quarantine.settle
-)
+_BLOCK = 2000  # messages that are claimed, sent and recorded together
+_EXAMPLES = 100  # skipped messages that are listed with their position
+HANDOVER = 300.0  # seconds from a claim until the producer has all of its messages, at most; see settle
 
 
 class Policy(StrEnum):
     """What becomes of a message that cannot be sent, or that the present rules would reject again."""
 
-    SKIP = "skip"  # it goes on waiting
+    SKIP = "skip"  # it stays waiting
     STOP = "stop-on-error"  # it ends the run
-    REINSERT = "reinsert"  # it is sent all the same, and waits in quarantine as a new row; what cannot be sent waits on
+    REINSERT = "reinsert"  # it is sent anyway, and will wait in quarantine as a new row; what cannot be sent stays
     DROP = "drop"  # it is recorded as discarded
 
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What to send again, and how. `samples`: how many differences to keep. `masks`: hides personal data in what is
-    recorded of the repair."""
+    """What to send again, and how. `samples`: the number of differences to keep. `masks`: masks
+    personal data in the recorded text of the repair."""
 
-    chosen: Selection
+    selection: Selection
     policy: Policy = Policy.SKIP
     repair: Repair | None = None
     samples: int = 0
@@ -58,8 +58,8 @@ class ReplayRequest:
 
 
 class Skipped(NamedTuple):
-    """A message that was not sent. `why`: `cut`, `not_json`, `not_applied` (the repair), `rejected` (it would be, see
-    `detail`) or `claimed` (by another run)."""
+    """A message that was not sent. `why`: `cut`, `not_json`, `not_applied` (the repair), `rejected`
+    (it would be rejected again, see `detail`) or `claimed` (by another run)."""
 
     position: Position
     why: str
@@ -67,7 +67,8 @@ class Skipped(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What a repair changes in one message (lines of a diff), and for which reasons it would be rejected still."""
+    """The changes of a repair to one message (lines of a diff), and the reasons for which it would
+    still be rejected."""
 
     position: Position
     reason: str
@@ -79,8 +80,10 @@ class Sample(NamedTuple):
 class ReplayResult:
     """What was done, or in a dry run would be.
 
-    passing: of all that were looked at, those that the present rules accept; still: the others, by reason. done: sent;
-    reasons: of these and the discarded, why they had been rejected. stopped: where a run ended before its time.
+    looked_at: messages judged; passing: of these, the ones that the present rules accept; still:
+    the others, by reason. done: messages sent; reasons: why the sent and the discarded ones had
+    been rejected. skipped: messages that stay waiting, by `Skipped.why`; examples: the first of
+    them. stopped: the message at which a run ended early.
     """
 
     looked_at: int = 0
@@ -94,115 +97,120 @@ class ReplayResult:
     samples: list[Sample] = field(default_factory=list)
     stopped: Skipped | None = None
 
-    def look(self, one: Rejudged) -> None:
-        """Count it, whatever becomes of it."""
+    def look(self, rejudged: Rejudged) -> None:
+        """Count a judged message, whatever becomes of it."""
         self.looked_at += 1
-        self.passing += one.passes
-        self.still.update(one.reasons[:1])
+        self.passing += rejudged.passes
+        self.still.update(rejudged.reasons[:1])
 
-    def skip(self, message: Waiting, why: str, detail: str = "") -> None:
-        """Count one that goes on waiting; the first ones are named."""
+    def skip(self, message: RejectedMessage, why: str, detail: str = "") -> None:
+        """Count a message that stays waiting, and keep the first ones as examples."""
         self.skipped[why] += 1
-        if len(self.examples) < _LISTED:
+        if len(self.examples) < _EXAMPLES:
             self.examples.append(Skipped(message.position, why, detail))
 
 
-def run(client: Client, bootstrap: str, order: ReplayRequest, dry_run: bool) -> ReplayResult:
-    """`replay` by the present rules, through Kafka at `bootstrap`. Raises as it does, and as `present_rules`."""
+def run(client: Client, bootstrap: str, request: ReplayRequest, dry_run: bool) -> ReplayResult:
+    """`replay` by the present rules, through Kafka at `bootstrap`. Raises as `replay` and
+    `present_rules` do."""
     rules = present_rules(client)
-    with nullcontext(None) if dry_run else Publisher(bootstrap, order.chosen.topic) as sender:
-        return replay(client, sender, order, rules)
+    with nullcontext(None) if dry_run else Publisher(bootstrap, request.selection.topic) as publisher:
+        return replay(client, publisher, request, rules)
 
 
-def replay(client: Client, sender: Publisher | None, order: ReplayRequest, rules: Rules) -> ReplayResult:
-    """Send the chosen messages again; without a `sender` only say what would be sent.
+def replay(client: Client, publisher: Publisher | None, request: ReplayRequest, rules: Rules) -> ReplayResult:
+    """Send the selected messages again; without a `publisher` only report what would be sent.
 
     Raises:
-        TransientFault: Kafka did not acknowledge, or takes too long; the messages of that block stay `replaying`.
+        TransientFault: Kafka did not acknowledge, or takes too long; the messages of that block
+            stay `replaying`.
         DatabaseError: an expression of the repair is wrong.
     """
-    outcome = ReplayResult()
-    taken = islice(_taken(client, order, rules, outcome), order.chosen.limit)
-    journal = Journal(client, order.masks.mask(str(order.repair)) if order.repair else "")
+    result = ReplayResult()
+    taken = islice(_taken(client, request, rules, result), request.selection.limit)
+    journal = Journal(client, request.masks.mask(str(request.repair)) if request.repair else "")
     while block := list(islice(taken, _BLOCK)):
-        _act(block, order, journal, sender, outcome)
-    return outcome
+        _act(block, request, journal, publisher, result)
+    return result
 
 
-def discard(client: Client, chosen: Selection, dry_run: bool = False) -> ReplayResult:
-    """Record that the chosen messages are given up; nothing is deleted. What another run has claimed is left to it."""
-    outcome, journal = ReplayResult(), Journal(client)
-    found = islice(chain.from_iterable(pages(client, chosen)), chosen.limit)
-    while block := list(islice(found, _BLOCK)):
-        given_up = block if dry_run else _discard(block, journal, outcome)
-        outcome.discarded += len(given_up)
-        outcome.reasons.update(message.reason for message in given_up)
-    return outcome
+def discard(client: Client, selection: Selection, dry_run: bool = False) -> ReplayResult:
+    """Record that the selected messages are given up; nothing is deleted. Messages that another run
+    claims are left."""
+    result, journal = ReplayResult(), Journal(client)
+    selected = islice(chain.from_iterable(pages(client, selection)), selection.limit)
+    while block := list(islice(selected, _BLOCK)):
+        given_up = block if dry_run else _discard(block, journal, result)
+        result.discarded += len(given_up)
+        result.reasons.update(message.reason for message in given_up)
+    return result
 
 
-def _taken(client: Client, order: ReplayRequest, rules: Rules, outcome: ReplayResult) -> Iterator[Rejudged]:
-    """What is acted upon; the rest is counted in `outcome`."""
-    expressions = order.repair.expressions if order.repair else ()
-    for page in pages(client, order.chosen, expressions):
-        for one in tried(page, rules, order.repair):
-            outcome.look(one)
-            _sample(one, order, outcome)
-            if one.passes or order.policy is Policy.DROP or (order.policy is Policy.REINSERT and not one.unfit):
-                yield one
-            elif order.policy is Policy.STOP:
-                outcome.stopped = Skipped(one.message.position, one.why, one.detail)
+def _taken(client: Client, request: ReplayRequest, rules: Rules, result: ReplayResult) -> Iterator[Rejudged]:
+    """The messages to send or, under `drop`, to discard; the others are counted in `result`."""
+    expressions = request.repair.expressions if request.repair else ()
+    for page in pages(client, request.selection, expressions):
+        for rejudged in rejudge(page, rules, request.repair):
+            result.look(rejudged)
+            _keep_sample(rejudged, request, result)
+            reinserted = request.policy is Policy.REINSERT and not rejudged.unfit
+            if rejudged.passes or request.policy is Policy.DROP or reinserted:
+                yield rejudged
+            elif request.policy is Policy.STOP:
+                result.stopped = Skipped(rejudged.message.position, rejudged.why, rejudged.detail)
                 return
             else:
-                outcome.skip(one.message, one.why, one.detail)
+                result.skip(rejudged.message, rejudged.why, rejudged.detail)
 
 
-def _sample(one: Rejudged, order: ReplayRequest, outcome: ReplayResult) -> None:
-    if len(outcome.samples) < order.samples and one.before is not None and one.after is not None:
-        changes = difference(one.before, one.after)
-        outcome.samples.append(Sample(one.message.position, one.message.reason, changes, one.reasons))
+def _keep_sample(rejudged: Rejudged, request: ReplayRequest, result: ReplayResult) -> None:
+    if len(result.samples) < request.samples and rejudged.before is not None and rejudged.after is not None:
+        message, changes = rejudged.message, difference(rejudged.before, rejudged.after)
+        result.samples.append(Sample(message.position, message.reason, changes, rejudged.reasons))
 
 
 def _act(
-    block: list[Rejudged], order: ReplayRequest, journal: Journal, sender: Publisher | None, outcome: ReplayResult
+    block: list[Rejudged], request: ReplayRequest, journal: Journal, publisher: Publisher | None, result: ReplayResult
 ) -> None:
-    """Send or, under `drop`, discard each one of a block and record it; without a sender only count it."""
-    sent = [one for one in block if one.passes or order.policy is Policy.REINSERT]
-    given_up = [one.message for one in block if not (one.passes or order.policy is Policy.REINSERT)]
-    if sender is not None:
-        given_up = _discard(given_up, journal, outcome)
-        sent = _send(sent, order.chosen.topic, journal, sender, outcome)
-    outcome.done += len(sent)
-    outcome.discarded += len(given_up)
-    outcome.reasons.update(message.reason for message in (*(one.message for one in sent), *given_up))
+    """Send or, under `drop`, discard the messages of a block and record it; without a publisher
+    only count them."""
+    reinsert = request.policy is Policy.REINSERT
+    sent = [rejudged for rejudged in block if rejudged.passes or reinsert]
+    given_up = [rejudged.message for rejudged in block if not (rejudged.passes or reinsert)]
+    if publisher is not None:
+        given_up = _discard(given_up, journal, result)
+        sent = _send(sent, journal, publisher, result)
+    result.done += len(sent)
+    result.discarded += len(given_up)
+    result.reasons.update(message.reason for message in (*(rejudged.message for rejudged in sent), *given_up))
 
 
-def _send(
-    block: list[Rejudged], topic: str, journal: Journal, sender: Publisher, outcome: ReplayResult
-) -> list[Rejudged]:
-    """Send what no other run has claimed; those."""
+def _send(block: list[Rejudged], journal: Journal, publisher: Publisher, result: ReplayResult) -> list[Rejudged]:
+    """Send the messages that no other run has claimed; returns them."""
     deadline = time.time() + HANDOVER
-    won = {message.place for message in _claim([one.message for one in block], journal, outcome)}
-    mine = [one for one in block if one.message.place in won]
-    for one in mine:
+    claimed = {message.row_key for message in _claim([rejudged.message for rejudged in block], journal, result)}
+    sent = [rejudged for rejudged in block if rejudged.message.row_key in claimed]
+    for rejudged in sent:
         if time.time() > deadline:
             raise TransientFault(f"Kafka took too few messages in {HANDOVER:.0f} s; see: gridstream quarantine settle")
-        sender.send(one.value, one.key, headers(topic, one.message))
-    journal.sent([one.message for one in mine], sender.flush())
-    return mine
+        publisher.send(rejudged.value, rejudged.kafka_key, headers(publisher.topic, rejudged.message))
+    journal.sent([rejudged.message for rejudged in sent], publisher.flush())
+    return sent
 
 
-def _discard(block: list[Waiting], journal: Journal, outcome: ReplayResult) -> list[Waiting]:
-    """Give up what no other run has claimed; those."""
-    mine = _claim(block, journal, outcome)
-    journal.discarded(mine)
-    return mine
+def _discard(block: list[RejectedMessage], journal: Journal, result: ReplayResult) -> list[RejectedMessage]:
+    """Give up the messages that no other run has claimed; returns them."""
+    claimed = _claim(block, journal, result)
+    journal.discarded(claimed)
+    return claimed
 
 
-def _claim(block: list[Waiting], journal: Journal, outcome: ReplayResult) -> list[Waiting]:
-    """What this run may act upon; the rest is counted as skipped."""
-    won = journal.claim(block)
-    mine = {message.place for message in won}
+def _claim(block: list[RejectedMessage], journal: Journal, result: ReplayResult) -> list[RejectedMessage]:
+    """Claim messages for this run; returns those that it may act upon and counts the others as
+    skipped."""
+    claimed = journal.claim(block)
+    keys = {message.row_key for message in claimed}
     for message in block:
-        if message.place not in mine:
-            outcome.skip(message, "claimed")
-    return won
+        if message.row_key not in keys:
+            result.skip(message, "claimed")
+    return claimed

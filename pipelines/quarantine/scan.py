@@ -16,46 +16,50 @@ from pipelines.services.positions import Position
 
 _POLL_MS = 10_000
 _POLL_RECORDS = 20_000
-_FETCH = 16 * 1024**2
+_FETCH_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What was read of a topic. `found`: where messages of an origin stand, by partition and offset; `begins`: the
-    first offset of each partition that Kafka still had when all was read; `read`: number of messages."""
+    """The result of reading a topic. `positions`: where the messages of an origin are, by partition
+    and offset; `beginnings`: the first offset of each partition that Kafka still had at the end of
+    the scan; `read`: the number of messages read."""
 
-    found: Mapping[Origin, Sequence[Position]]
-    begins: Mapping[int, int]
+    positions: Mapping[Origin, Sequence[Position]]
+    beginnings: Mapping[int, int]
     read: int = 0
 
 
-def scan(bootstrap: str, topic: str, starts: Mapping[int, int], tell: Callable[[int], None] = lambda n: None) -> Scan:
-    """Read `topic` from `starts` (first offset by partition, 0 where missing; where Kafka has that no more, from the
-    first one it has) up to where it ends at the call.
+def scan(
+    bootstrap: str, topic: str, starts: Mapping[int, int], advance: Callable[[int], None] = lambda offsets: None
+) -> Scan:
+    """Read `topic` from `starts` up to its end at the time of the call.
 
-    tell: called with the number of offsets passed since the last call.
+    starts: first offset by partition, 0 where missing. If Kafka has deleted that offset, reading
+    starts at the first one that it still has. advance: called with the number of offsets passed
+    since the last call.
 
     Raises:
         UserFault: there is no such topic.
         TransientFault: Kafka does not answer, or stops sending.
     """
-    found: dict[Origin, list[Position]] = defaultdict(list)
+    positions: dict[Origin, list[Position]] = defaultdict(list)
     read = 0
-    ends, begins = kafka.end_offsets(bootstrap, topic), kafka.beginning_offsets(bootstrap, topic)
+    ends, beginnings = kafka.end_offsets(bootstrap, topic), kafka.beginning_offsets(bootstrap, topic)
     with _consumer(bootstrap) as consumer:
         for partition, end in ends.items():
-            first = max(begins[partition], starts.get(partition, 0))
-            for record in _records(consumer, TopicPartition(topic, partition), first, end, tell):
+            first = max(beginnings[partition], starts.get(partition, 0))
+            for record in _records(consumer, TopicPartition(topic, partition), first, end, advance):
                 read += 1
-                came_from = origin(record.headers, topic)
-                if came_from:
-                    found[came_from].append(Position(partition, record.offset))
-    return Scan(found, kafka.beginning_offsets(bootstrap, topic), read)
+                if replayed := origin(record.headers, topic):
+                    positions[replayed].append(Position(partition, record.offset))
+    return Scan(positions, kafka.beginning_offsets(bootstrap, topic), read)
 
 
 @contextmanager
 def _consumer(bootstrap: str) -> Iterator[KafkaConsumer]:
-    """Of no group. Where retention passes what is read meanwhile, it goes on with what is left."""
+    """A consumer without a group. If retention deletes the offset to read next, it continues at the
+    first one left."""
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=bootstrap.split(","),
@@ -65,8 +69,8 @@ def _consumer(bootstrap: str) -> Iterator[KafkaConsumer]:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             max_poll_records=_POLL_RECORDS,
-            max_partition_fetch_bytes=_FETCH,
-            check_crcs=False,  # the broker checked them; in Python they cost more than all the rest
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            check_crcs=False,  # the broker has checked them, and in Python they take more time than all the rest
         )
         try:
             yield consumer
@@ -77,18 +81,18 @@ def _consumer(bootstrap: str) -> Iterator[KafkaConsumer]:
 
 
 def _records(
-    consumer: KafkaConsumer, place: TopicPartition, first: int, end: int, tell: Callable[[int], None]
+    consumer: KafkaConsumer, partition: TopicPartition, first: int, end: int, advance: Callable[[int], None]
 ) -> Iterator[Any]:
-    """Those at offsets first <= offset < end."""
+    """The records at offsets first <= offset < end."""
     if first >= end:
         return
-    consumer.assign([place])
-    consumer.seek(place, first)
-    at = first
-    while at < end:
-        records = consumer.poll(timeout_ms=_POLL_MS).get(place, [])
-        before, at = at, int(consumer.position(place))
-        if at == before and not records:
-            raise TransientFault(f"Kafka sends nothing from offset {at} of partition {place.partition}")
+    consumer.assign([partition])
+    consumer.seek(partition, first)
+    next_offset = first
+    while next_offset < end:
+        records = consumer.poll(timeout_ms=_POLL_MS).get(partition, [])
+        before, next_offset = next_offset, int(consumer.position(partition))
+        if next_offset == before and not records:
+            raise TransientFault(f"Kafka sends nothing from offset {before} of partition {partition.partition}")
         yield from (record for record in records if record.offset < end)
-        tell(min(at, end) - before)
+        advance(min(next_offset, end) - before)

@@ -1,4 +1,4 @@
-"""A replay that dies: what it sent is recorded, what it did not send waits again, and each is counted once."""
+"""A replay that dies: what it sent is recorded, what it did not send waits again, and each message is counted once."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from pipelines.quarantine.headers import headers as provenance
 from pipelines.quarantine.journal import Journal
-from pipelines.quarantine.selection import Selection, Waiting, pages
+from pipelines.quarantine.message import RejectedMessage
+from pipelines.quarantine.selection import Selection, pages
 from pipelines.services.kafka import end_offsets, topic_id
 from pipelines.services.publish import Publisher
 from tests.support.proof import require_proof
@@ -68,18 +69,18 @@ def test_a_replay_that_dies(stack: Stack, streaming: Streaming) -> None:
         assert command(stack, "replay")["done"] == 0
     assert states(stack) == {"replayed": 8}
     assert stack.scalar("SELECT count() FROM events") == stack.scalar("SELECT uniqExact(event_id) FROM events") == 8
-    assert [one["gridstream-attempt"] for one in headers(stack)] == [b"1"] * 8  # none was sent twice
+    assert [sent["gridstream-attempt"] for sent in headers(stack)] == [b"1"] * 8  # none was sent twice
     require_proof(stack)
 
 
-def reject(stack: Stack, *offsets: int) -> list[Waiting]:
+def reject(stack: Stack, *offsets: int) -> list[RejectedMessage]:
     """Rows of quarantine for these offsets of partition 0, and what waits then."""
     columns = ("topic", "topic_id", "kafka_partition", "kafka_offset", "kafka_time", "stage", "reason", "reasons")
     of_topic = (stack.topic, topic_id(stack.bootstrap, stack.topic), 0)
     rows = [(*of_topic, offset, datetime.now(UTC), "judge", "unknown_grid", ["unknown_grid"]) for offset in offsets]
     stack.loader.insert("quarantine", rows, column_names=columns)
     stack.loader.command("SELECT sleep(0.01)")
-    return [one for page in pages(stack.engineer, Selection(stack.topic)) for one in page]
+    return [message for page in pages(stack.engineer, Selection(stack.topic)) for message in page]
 
 
 def test_what_retention_has_passed_is_left(stack: Stack) -> None:
@@ -92,15 +93,15 @@ def test_what_retention_has_passed_is_left(stack: Stack) -> None:
         publisher.flush()
         ends = end_offsets(stack.bootstrap, stack.topic)
         publisher.send(b"{}", b"k", provenance(stack.topic, sent))
-        (at,) = publisher.flush()
+        (position,) = publisher.flush()
     admin = KafkaAdminClient(bootstrap_servers=stack.bootstrap)
     admin.delete_records({TopicPartition(stack.topic, number): end for number, end in ends.items()})
     admin.close()
 
     left = run(stack, "settle")
     assert (left.returncode, left.stderr) == (1, "")
-    assert "Kafka's retention has passed" in left.stdout
-    assert f"0:0 → {at.partition}:{at.offset}" in left.stdout
+    assert "Kafka's retention has deleted" in left.stdout
+    assert f"0:0 → {position}" in left.stdout
     assert states(stack) == {"replayed": 1, "replaying": 1}
     given_up = command(stack, "settle", "--give-up")
     assert (given_up["given_up"], given_up["unknown"], given_up["messages_read"]) == (1, 0, 1)

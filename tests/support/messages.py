@@ -1,11 +1,13 @@
-"""Messages for tests: a valid one, and records made of any values."""
+"""Messages for tests: a valid one, records of any values, rejected messages."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.intake.decode import record_table
+from pipelines.quarantine.message import RejectedMessage
 
 ARRIVED = 1_700_000_000_000  # ms
 
@@ -38,3 +40,16 @@ def encoded(value: Any) -> bytes | None:
 def records(*values: Any, first_offset: int = 0, partition: int = 0) -> pa.Table:
     """Records with these values (bytes, None, or anything that becomes JSON) at consecutive offsets."""
     return record_table((b"k", encoded(value), partition, first_offset + i, ARRIVED) for i, value in enumerate(values))
+
+
+def rejected(**changes: Any) -> RejectedMessage:
+    """A row of `quarantine`, waiting; `payload_bytes` is the length of the payload unless changed."""
+    payload = changes.setdefault("payload", "")
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    fields: dict[str, Any] = {
+        **{"topic_id": "id", "partition": 0, "offset": 0, "kafka_time": at, "stage": "judge"},
+        **{"reason": "unknown_grid", "reasons": ["unknown_grid"], "rules": ["unknown_grid"], "detail": ""},
+        **{"event_id": None, "report_id": "", "grid_code": "330203001001", "source": "hotline", "message_key": ""},
+        **{"payload_bytes": len(payload), "sha256": "", "quarantined_at": at, "state": "waiting", "fix": ""},
+    }
+    return RejectedMessage(**fields | changes)

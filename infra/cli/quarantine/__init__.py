@@ -1,4 +1,4 @@
-"""`gridstream quarantine`: what was rejected and why; repair it, send it again, or give it up."""
+"""`gridstream quarantine`: rejected messages: list, repair, send again, give up, settle."""
 
 import typer
 
@@ -8,8 +8,8 @@ from infra.cli.quarantine.settle import settle
 
 _HELP = """隔离区：被拒消息的统计、清单与内容（已脱敏），修正、重放、放弃与查清。
 
-Rejected messages: how many and why, which, what one says (masked); repair them, send them again, give them up, settle
-what a replay left unsettled.
+Rejected messages: how many and why, a list, one message (masked); repair them, send them again, give them up, settle
+the claims that a dead replay left.
 """
 
 

@@ -1,4 +1,4 @@
-"""Reading: how much was rejected, which messages, one message whole."""
+"""Read the quarantine: how much was rejected, which messages, one message with all its fields."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,47 +9,48 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.quarantine.options import From, Rule, engineer
+from infra.cli.quarantine.options import Rule, Source
 from infra.cli.quarantine.words import STAGES, STATES, names, titled
 from infra.cli.shared.output import AsJson, Column, emit, moment, number, table
 from infra.settings import settings
 from pipelines.quarantine import read
-from pipelines.quarantine.read import RejectedMessage
+from pipelines.quarantine.message import RejectedMessage
+from pipelines.quarantine.read import RejectCount
 from pipelines.quarantine.selection import require_reason
 from pipelines.services.positions import parse_position
 
 _STATES = ("waiting", "replayed", "fixed", "discarded")
-_UNSETTLED = "重放未确认 replaying: {} 条 messages → gridstream quarantine settle"
+_REPLAYING = "重放未确认 replaying: {} 条 messages → gridstream quarantine settle"
 
 
 def stats(as_json: AsJson = False) -> None:
     """按原因、来源与规则统计。How many were rejected, by reason, source and rule."""
-    with engineer() as client:
+    with settings().client("engineer") as client:
         groups = read.stats(client, settings().topic)
         rules = read.stats(client, settings().topic, by_rule=True)
     document = {
         "topic": settings().topic,
         "total": sum(group.rows for group in groups),
-        "stages": _counted((group.stage, group.rows) for group in groups),
-        "sources": _counted((group.source, group.rows) for group in groups),
-        "groups": [_group(group) for group in groups],
-        "rules": [{**_group(group), "rule": group.rule} for group in rules],
+        "stages": _sums((group.stage, group.rows) for group in groups),
+        "sources": _sums((group.source, group.rows) for group in groups),
+        "groups": [_group_as_json(group) for group in groups],
+        "rules": [{**_group_as_json(group), "rule": group.rule} for group in rules],
     }
-    emit(document, as_json, lambda: _stats(groups, rules))
+    emit(document, as_json, lambda: _render_stats(groups, rules))
 
 
-def _group(group: read.RejectCount) -> dict[str, Any]:
+def _group_as_json(group: RejectCount) -> dict[str, Any]:
     return {name: value for name, value in group._asdict().items() if name != "rule"} | names(group.reason)
 
 
-def _counted(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    counted: Counter[str] = Counter()
+def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
     for name, rows in pairs:
-        counted[name] += rows
-    return dict(counted.most_common())
+        sums[name] += rows
+    return dict(sums.most_common())
 
 
-def _stats(groups: list[read.RejectCount], rules: list[read.RejectCount]) -> RenderableType:
+def _render_stats(groups: list[RejectCount], rules: list[RejectCount]) -> RenderableType:
     if not groups:
         return "隔离区为空 nothing is quarantined"
     total = sum(group.rows for group in groups)
@@ -59,16 +60,16 @@ def _stats(groups: list[read.RejectCount], rules: list[read.RejectCount]) -> Ren
             "按规则 by rule（一条消息可违反数条 a message may break several）", "rule", rules, lambda g: g.rule, total
         ),
         f"共 {number(total)} 条 messages in all",
-        *_unsettled(sum(group.replaying for group in groups)),
+        *_replaying_hint(sum(group.replaying for group in groups)),
     )
 
 
-def _unsettled(rows: int) -> list[str]:
-    return [_UNSETTLED.format(number(rows))] if rows else []
+def _replaying_hint(rows: int) -> list[str]:
+    return [_REPLAYING.format(number(rows))] if rows else []
 
 
 def _breakdown(
-    title: str, what: str, groups: list[read.RejectCount], key: Callable[[read.RejectCount], str], total: int
+    title: str, what: str, groups: list[RejectCount], key: Callable[[RejectCount], str], total: int
 ) -> RenderableType:
     columns = (
         Column("阶段", "stage"),
@@ -79,16 +80,16 @@ def _breakdown(
         Column("来源", "sources"),
         Column("最近一条", "latest"),
     )
-    members: dict[tuple[str, str], list[read.RejectCount]] = {}
+    by_name: dict[tuple[str, str], list[RejectCount]] = {}
     for group in groups:
-        members.setdefault((group.stage, key(group)), []).append(group)
-    rows = sorted((_row(*name, found, total) for name, found in members.items()), key=lambda row: -row[2])
+        by_name.setdefault((group.stage, key(group)), []).append(group)
+    rows = sorted((_row(*name, members, total) for name, members in by_name.items()), key=lambda row: -row[2])
     return table(title, columns, rows)
 
 
-def _row(stage: str, name: str, groups: list[read.RejectCount], total: int) -> tuple[Any, ...]:
+def _row(stage: str, name: str, groups: list[RejectCount], total: int) -> tuple[Any, ...]:
     rows = sum(group.rows for group in groups)
-    by_source = _counted((group.source or "不详 unknown", group.rows) for group in groups)
+    by_source = _sums((group.source or "不详 unknown", group.rows) for group in groups)
     sources = ", ".join(f"{source} {count}" for source, count in by_source.items())
     states = (sum(getattr(group, state) for group in groups) for state in _STATES)
     latest = max(group.last_time for group in groups)
@@ -97,19 +98,19 @@ def _row(stage: str, name: str, groups: list[read.RejectCount], total: int) -> t
 
 def list_(
     reason: Annotated[str, typer.Option(help="只看此原因 only this reason (id)")] = "",
-    source: From = "",
+    source: Source = "",
     rule: Rule = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="最多条数 most messages shown")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """最近被拒的消息。The messages rejected last, newest first."""
+    """最近被拒的消息。The latest rejected messages, newest first."""
     require_reason(reason)
-    with engineer() as client:
-        found = read.listed(client, settings().topic, reason, source, rule, limit)
-    emit([_document(message) for message in found], as_json, lambda: _list(found))
+    with settings().client("engineer") as client:
+        messages = read.listed(client, settings().topic, reason, source, rule, limit)
+    emit([_as_json(message) for message in messages], as_json, lambda: _render_list(messages))
 
 
-def _list(found: list[RejectedMessage]) -> RenderableType:
+def _render_list(messages: list[RejectedMessage]) -> RenderableType:
     columns = (
         Column("位置", "position"),
         Column("到达", "arrived"),
@@ -119,29 +120,30 @@ def _list(found: list[RejectedMessage]) -> RenderableType:
         Column("细节", "detail"),
     )
     rows = (
-        (_position(m), m.kafka_time, "\n".join(map(titled, m.rules)), STATES[m.state], m.source or "-", m.detail)
-        for m in found
+        (str(m.position), m.kafka_time, "\n".join(map(titled, m.rules)), STATES[m.state], m.source or "-", m.detail)
+        for m in messages
     )
-    hint = "gridstream quarantine show 分区:偏移量 PARTITION:OFFSET"
-    count = f"{number(len(found))} 条 messages · {hint}"
-    unsettled = _unsettled(sum(m.state == "replaying" for m in found))
-    return Group(table("隔离区 quarantine", columns, rows), count, *unsettled)
+    count = f"{number(len(messages))} 条 messages · gridstream quarantine show 分区:偏移量 PARTITION:OFFSET"
+    replaying = sum(m.state == "replaying" for m in messages)
+    return Group(table("隔离区 quarantine", columns, rows), count, *_replaying_hint(replaying))
 
 
 def show(
-    position: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="消息的分区与偏移量 where it stands")],
+    position: Annotated[
+        str, typer.Argument(metavar="PARTITION:OFFSET", help="消息的分区与偏移量 position of the message")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """一条被拒消息的全部（已脱敏）。One rejected message whole, masked."""
-    at = parse_position(position)
-    with engineer() as client:
-        message = read.show(client, settings().topic, at)
-    emit(_document(message), as_json, lambda: _show(message))
+    """一条被拒消息的全部（已脱敏）。One rejected message with all its fields, masked."""
+    wanted = parse_position(position)
+    with settings().client("engineer") as client:
+        message = read.show(client, settings().topic, wanted)
+    emit(_as_json(message), as_json, lambda: _render_message(message))
 
 
-def _show(message: RejectedMessage) -> RenderableType:
+def _render_message(message: RejectedMessage) -> RenderableType:
     lines = (
-        ("位置 position", f"{settings().topic} {_position(message)}"),
+        ("位置 position", f"{settings().topic} {message.position}"),
         ("到达 arrived", moment(message.kafka_time)),
         ("隔离 quarantined", moment(message.quarantined_at)),
         ("状态 state", STATES[message.state]),
@@ -158,8 +160,8 @@ def _show(message: RejectedMessage) -> RenderableType:
         ("大小 size", f"{number(message.payload_bytes)} bytes"),
         ("SHA-256", message.sha256),
     )
-    shown = table("", (Column("项目", "item"), Column("内容", "content")), lines)
-    return Group(shown, "内容（已脱敏） payload (masked):", Text(_pretty(message.payload) or "-"))
+    fields = table("", (Column("项目", "item"), Column("内容", "content")), lines)
+    return Group(fields, "内容（已脱敏） payload (masked):", Text(_pretty(message.payload) or "-"))
 
 
 def _pretty(payload: str) -> str:
@@ -169,9 +171,7 @@ def _pretty(payload: str) -> str:
         return payload
 
 
-def _document(message: RejectedMessage) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(message), **names(message.reason)}
-
-
-def _position(message: RejectedMessage) -> str:
-    return f"{message.partition}:{message.offset}"
+def _as_json(message: RejectedMessage) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(message)
+    del fields["computed"]  # of repairs only
+    return fields | names(message.reason)

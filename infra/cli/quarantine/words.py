@@ -1,4 +1,4 @@
-"""Words for people about rejected messages."""
+"""States, stages and reasons of rejected messages in both languages."""
 
 from schemas.reasons import reasons
 
@@ -17,10 +17,10 @@ WHY = {
     "rejected": "仍会被拒 would be rejected again",
     "claimed": "另一次运行已取 claimed by another run",
 }
-UNKNOWN = {
-    "retention": "Kafka 保留期已过 Kafka's retention has passed the time of the claim",
-    "topic_anew": "主题已重建 the topic was made anew since they were rejected",
-    "namesake": "新旧主题中位置相同 a message of an earlier topic of this name stood at the same place",
+WHY_UNKNOWN = {
+    "retention": "Kafka 保留期已过 Kafka's retention has deleted messages of that time",
+    "topic_recreated": "主题已重建 the topic was recreated after they were rejected",
+    "namesake": "新旧主题中位置相同 a message of an earlier topic of this name had the same position",
 }
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from pipelines.errors import UserFault
+from pipelines.quarantine.message import RejectedMessage
 from pipelines.quarantine.repair import Assignments, DoesNotApply, Patch, difference
-from pipelines.quarantine.selection import Waiting
+from tests.support.messages import rejected
 
 BEFORE = {"severity": 9, "location": {"lon": 1}, "due_at": None}
 
 
-def message(*computed: str | None) -> Waiting:
-    return Waiting("id", 0, 0, "", "", 0, "bad_value", 0, computed)
+def message(*computed: str | None) -> RejectedMessage:
+    return rejected(computed=computed)
 
 
 def test_a_patch_changes_a_copy() -> None:
@@ -32,7 +33,7 @@ def test_a_patch_from_a_file(tmp_path: Path) -> None:
     "text",
     ["/no/such/file", "[", "{}", "[1]", '[{"op":"jump","path":"/a"}]', '[{"op":"add","path":"a","value":1}]', ""],
 )
-def test_what_is_no_patch_is_the_users_mistake(text: str) -> None:
+def test_a_malformed_patch_is_a_user_fault(text: str) -> None:
     with pytest.raises(UserFault) as fault:
         Patch.read(text)
     assert "\n" not in str(fault.value)
@@ -47,7 +48,7 @@ def test_what_is_no_patch_is_the_users_mistake(text: str) -> None:
         {"op": "replace", "path": "", "value": 1},
     ],
 )
-def test_what_does_not_apply_is_said(operation: dict[str, Any]) -> None:
+def test_a_repair_that_does_not_apply_is_an_error(operation: dict[str, Any]) -> None:
     with pytest.raises(DoesNotApply):
         Patch((operation,)).repaired(BEFORE, message())
 
@@ -60,13 +61,17 @@ def test_fields_are_set_and_removed() -> None:
     assert str(fix) == "severity = 2; location.lon = toFloat64(1); due_at = NULL; handler = NULL; a = b = c"
 
 
+def test_a_field_name_may_hold_the_characters_of_a_pointer() -> None:
+    assert Assignments.read(["a/b~c=1"]).repaired(BEFORE, message("1"))["a/b~c"] == 1
+
+
 def test_a_field_inside_what_is_missing_does_not_apply() -> None:
     with pytest.raises(DoesNotApply):
         Assignments.read(["place.lon=1"]).repaired(BEFORE, message("1"))
 
 
 @pytest.mark.parametrize("texts", [["severity"], ["=2"], ["severity="], ["a..b=1"], ["a=1", "a=2"]])
-def test_malformed_assignments_are_the_users_mistake(texts: list[str]) -> None:
+def test_malformed_assignments_are_a_user_fault(texts: list[str]) -> None:
     with pytest.raises(UserFault):
         Assignments.read(texts)
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -11,12 +12,14 @@ from pipelines.intake.rules.columns import Context
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
-from pipelines.quarantine.rejudge import Rules, tried
+from pipelines.quarantine.message import RejectedMessage
+from pipelines.quarantine.read import listed, show
+from pipelines.quarantine.rejudge import Rules, rejudge
 from pipelines.quarantine.repair import Assignments, Patch
 from pipelines.quarantine.replay import Policy, ReplayRequest, discard, replay
-from pipelines.quarantine.selection import Selection, Waiting, pages
+from pipelines.quarantine.selection import Selection, pages
 from pipelines.services.positions import Position
-from tests.support.messages import encoded, message, records
+from tests.support.messages import encoded, message, records, rejected
 
 GRID = GridRow("330203001001", "330203001", "330203", "330200", "Asia/Shanghai", date(2020, 1, 1), None)
 RULES = Rules(Context(GridIndex.of([GRID]), frozenset({405, 999}), datetime(2026, 3, 5, tzinfo=UTC)))
@@ -26,8 +29,9 @@ _COLUMNS = [
 ]
 
 
-def waiting(payload: str, size: int | None = None) -> Waiting:
-    return Waiting("id", 3, 42, "330203001001", payload, len(payload) if size is None else size, "unknown_grid", 1)
+def waiting(payload: str, size: int | None = None) -> RejectedMessage:
+    size = len(payload) if size is None else size
+    return rejected(partition=3, offset=42, payload=payload, payload_bytes=size, attempts=1)
 
 
 @pytest.mark.parametrize(
@@ -41,24 +45,30 @@ def waiting(payload: str, size: int | None = None) -> Waiting:
     ],
 )
 def test_what_cannot_be_sent_again(payload: str, size: int, why: str) -> None:
-    (one,) = tried([waiting(payload, size)], RULES)
-    assert (one.passes, one.unfit) == (False, why)
+    (rejudged,) = rejudge([waiting(payload, size)], RULES)
+    assert (rejudged.passes, rejudged.unfit) == (False, why)
 
 
 def test_masking_shortens_and_lengthens() -> None:
     text = encoded(message(text="[手机号]"))
     assert text
-    assert [one.passes for size in (5, 5000) for one in tried([waiting(text.decode(), size)], RULES)] == [True, True]
+    messages = [waiting(text.decode(), size) for size in (5, 5000)]
+    assert [rejudged.passes for rejudged in rejudge(messages, RULES)] == [True, True]
 
 
 def test_the_present_rules_judge_what_would_be_sent() -> None:
     values = [message(), message(severity=9), message(grid_code="330203001999"), message(schema_version=7)]
-    found = list(tried([waiting(encoded(value).decode()) for value in values], RULES))  # type: ignore[union-attr]
-    assert [one.reasons for one in found] == [(), ("bad_value",), ("unknown_grid",), ("unknown_version",)]
-    assert [one.key for one in found] == [b"330203001001", b"330203001001", b"330203001999", b"330203001001"]
+    results = list(rejudge([waiting(encoded(value).decode()) for value in values], RULES))  # type: ignore[union-attr]
+    assert [rejudged.reasons for rejudged in results] == [(), ("bad_value",), ("unknown_grid",), ("unknown_version",)]
+    assert [rejudged.kafka_key for rejudged in results] == [
+        b"330203001001",
+        b"330203001001",
+        b"330203001999",
+        b"330203001001",
+    ]
 
 
-def test_where_it_came_from() -> None:
+def test_headers_hold_the_position_and_the_attempt() -> None:
     assert headers("t", waiting("{}")) == [
         ("gridstream-topic", b"t"),
         ("gridstream-partition", b"3"),
@@ -99,9 +109,9 @@ def mixed(migrated_database: Client) -> Client:
 def test_policies(
     mixed: Client, policy: Policy, done: int, discarded: int, skipped: dict[str, int], stopped: tuple[int, int] | None
 ) -> None:
-    outcome = replay(mixed, None, ReplayRequest(Selection("t"), policy), RULES)
-    assert (outcome.done, outcome.discarded, outcome.skipped) == (done, discarded, skipped)
-    assert (outcome.stopped.position if outcome.stopped else None) == stopped
+    result = replay(mixed, None, ReplayRequest(Selection("t"), policy), RULES)
+    assert (result.done, result.discarded, result.skipped) == (done, discarded, skipped)
+    assert (result.stopped.position if result.stopped else None) == stopped
     assert mixed.command("SELECT count() FROM quarantine_actions") == 0  # nothing was sent, so nothing is recorded
 
 
@@ -113,7 +123,7 @@ def test_a_limit_counts_what_is_acted_upon(mixed: Client) -> None:
 
 def test_choosing(mixed: Client) -> None:
     def offsets(**chosen: Any) -> list[int]:
-        return [one.offset for page in pages(mixed, Selection("t", **chosen), size=2) for one in page]
+        return [message.offset for page in pages(mixed, Selection("t", **chosen), size=2) for message in page]
 
     assert offsets() == [0, 1, 2, 3, 4]
     assert offsets(reason="bad_value") == offsets(rule="bad_value:severity") == [1, 4]
@@ -123,21 +133,18 @@ def test_choosing(mixed: Client) -> None:
     assert offsets(until=datetime(2026, 3, 1, 0, 0, 1, tzinfo=UTC)) == [0]
 
 
-def test_fixing_is_tried_first(mixed: Client) -> None:
-    order = ReplayRequest(
-        Selection("t", reason="bad_value"), repair=Assignments.read(["severity=toUInt8(severity) - 5"])
-    )
-    outcome = replay(mixed, None, ReplayRequest(order.chosen, repair=order.repair, samples=1), RULES)
-    assert (outcome.looked_at, outcome.passing, outcome.still) == (2, 2, {})
-    (sample,) = outcome.samples
+def test_a_repair_is_judged_before_it_is_sent(mixed: Client) -> None:
+    selection, repair = Selection("t", reason="bad_value"), Assignments.read(["severity=toUInt8(severity) - 5"])
+    result = replay(mixed, None, ReplayRequest(selection, repair=repair, samples=1), RULES)
+    assert (result.looked_at, result.passing, result.still) == (2, 2, {})
+    (sample,) = result.samples
     assert (sample.position, sample.changes) == ((0, 1), ['-  "severity": 9', '+  "severity": 4'])
-    still = replay(
-        mixed, None, ReplayRequest(order.chosen, repair=Patch(({"op": "remove", "path": "/due_at"},))), RULES
-    )
-    assert (still.passing, still.skipped) == (0, {"not_applied": 2})
+    patch = Patch(({"op": "remove", "path": "/due_at"},))
+    result = replay(mixed, None, ReplayRequest(selection, repair=patch), RULES)
+    assert (result.passing, result.skipped) == (0, {"not_applied": 2})
 
 
-def test_what_is_discarded_waits_no_more(mixed: Client) -> None:
+def test_a_discarded_message_does_not_wait(mixed: Client) -> None:
     assert discard(mixed, Selection("t", reason="bad_value"), dry_run=True).discarded == 2
     assert discard(mixed, Selection("t", reason="bad_value")).discarded == 2
     assert discard(mixed, Selection("t", reason="bad_value")).discarded == 0
@@ -158,7 +165,24 @@ def test_of_two_runs_the_first_to_claim_sends(mixed: Client) -> None:
 
 def test_a_repair_is_recorded(mixed: Client) -> None:
     journal = Journal(mixed, "severity = 2", uuid4())
-    ((one, *_),) = pages(mixed, Selection("t"))
-    journal.sent(journal.claim([one]), [Position(0, 7)])
-    found = mixed.query("SELECT state, fix FROM quarantine_states WHERE kafka_offset = 0").result_rows
-    assert found == [("fixed", "severity = 2")]
+    ((first, *_),) = pages(mixed, Selection("t"))
+    journal.sent(journal.claim([first]), [Position(0, 7)])
+    states = mixed.query("SELECT state, fix FROM quarantine_states WHERE kafka_offset = 0").result_rows
+    assert states == [("fixed", "severity = 2")]
+
+
+def test_a_page_holds_the_rows_that_are_listed(mixed: Client) -> None:
+    """All columns, although the expressions of a repair use some of their names for fields of the payload."""
+    (page,) = pages(mixed, Selection("t"), ["grid_code"])
+    assert [message.computed for message in page][:3] == [['"330203001001"'], ['"330203001001"'], ['""']]
+    rows = sorted(listed(mixed, "t"), key=lambda message: message.offset)
+    assert [msgspec.structs.replace(message, computed=()) for message in page] == rows
+    assert show(mixed, "t", Position(0, 2)) == rows[2]
+
+
+def test_attempts_follow_a_message_to_its_new_position(mixed: Client) -> None:
+    (messages,) = pages(mixed, Selection("t"))
+    journal = Journal(mixed)
+    journal.sent(journal.claim(messages[:1]), [Position(0, 4)])
+    assert [message.attempts for message in listed(mixed, "t")] == [1, 0, 0, 0, 0]
+    assert [message.attempts for page in pages(mixed, Selection("t")) for message in page] == [0, 0, 0, 1]

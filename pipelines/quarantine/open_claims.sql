@@ -1,5 +1,6 @@
--- Messages that are claimed and that nobody settled, by the claim. `millis`: of the first claim; `age`: seconds since the
--- last one; `namesake`: a message of an earlier topic of this name stood at the same position and was claimed, too.
+-- Claims that no run has settled. `millis`: time of the first claim; `age`: seconds since the last
+-- one; `namesake`: a message of an earlier topic of this name had the same position and was
+-- claimed, too.
 WITH held AS
 (
     SELECT * FROM quarantine_claims WHERE topic_id IN (SELECT topic_id FROM quarantine WHERE topic = {topic:String})
