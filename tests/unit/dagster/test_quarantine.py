@@ -24,11 +24,10 @@ def test_every_policy_can_be_chosen() -> None:
 
 
 def test_times_are_of_shanghai_unless_they_say() -> None:
-    chosen = SelectionConfig(since="2026-11-01T08:00", until="2026-11-02T00:00+00:00", rule="unknown_grid").selection(
-        "t"
-    )
-    assert (chosen.since, chosen.until) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
-    assert (chosen.topic, chosen.rule) == ("t", "unknown_grid")
+    config = SelectionConfig(since="2026-11-01T08:00", until="2026-11-02T00:00+00:00", rule="unknown_grid")
+    selection = config.selection("t")
+    assert (selection.since, selection.until) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
+    assert (selection.topic, selection.rule) == ("t", "unknown_grid")
 
 
 @pytest.mark.parametrize("config", [{"reason": "no_such"}, {"since": "yesterday"}])
