@@ -99,7 +99,7 @@ def _ivy(
     bundle: Bundle, scratch: Path, java: Java, ivy_settings: Path | None, log: Callable[[str], object]
 ) -> Iterator[tuple[int, str]]:
     """Run Ivy in `scratch`; yields how many jars are there, and what was found or fetched just now."""
-    trust = write_truststore(scratch / "trust.jks") if java.bundled else []
+    trust = write_truststore(scratch / "trust.p12") if java.bundled else []
     command: list[Path | str] = [java.executable, *trust, *_proxy(), "-cp", _ivy_jar(), "org.apache.ivy.Main"]
     command += ["-ivy", bundle.ivy_file, "-confs", "default", "-cache", "ivy"]
     command += ["-retrieve", "jars/[artifact]-[revision].[ext]"]  # relative: brackets in a path would be read

