@@ -1,4 +1,4 @@
-"""Small file habits of the embedded stack."""
+"""Files of the embedded stack: private files, log tails, locks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from pipelines.files import replace_file
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` whole or not at all, readable by the owner alone.
+    """Write `text` with `replace_file`, readable by the owner only.
 
     Raises:
         UserFault: the folder cannot be written, or the disk is full.
@@ -20,12 +20,13 @@ def write_private(path: Path, text: str) -> None:
         replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise UserFault(
-            f"cannot write {path} ({error.strerror}); is GRIDSTREAM_HOME yours, and the disk not full?"
+            f"无法写入 cannot write {path} ({error.strerror}); "
+            "请检查 check that you own GRIDSTREAM_HOME and that the disk is not full"
         ) from error
 
 
 def last_lines(path: Path, count: int = 12) -> list[str]:
-    """The end of a log; nothing when there is none."""
+    """The last `count` lines of a log, read from its last 32 KiB; empty if it does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 32_768))
@@ -35,8 +36,8 @@ def last_lines(path: Path, count: int = 12) -> list[str]:
 
 
 @contextmanager
-def locked(path: Path, tell: Callable[[], None], patience: float) -> Iterator[None]:
-    """Hold a lock among processes; `tell` is called when there is somebody to wait for. Ends with its holder.
+def locked(path: Path, on_wait: Callable[[], None], patience: float) -> Iterator[None]:
+    """Hold a lock between processes; `on_wait` is called if another process holds it. It ends with its holder.
 
     Raises:
         filelock.Timeout: still held by another process after `patience` seconds.
@@ -47,7 +48,7 @@ def locked(path: Path, tell: Callable[[], None], patience: float) -> Iterator[No
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell()
+        on_wait()
         lock.acquire(timeout=patience)
     try:
         yield

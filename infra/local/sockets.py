@@ -1,4 +1,4 @@
-"""Unix sockets of the embedded stack: a folder that is ours alone, and paths that are short enough."""
+"""Unix sockets of the embedded stack: a private folder, and paths that are short enough."""
 
 import contextlib
 import hashlib
@@ -10,14 +10,14 @@ from pathlib import Path
 from infra.settings import Settings
 from pipelines.errors import UserFault
 
-_SOCKET_BYTES = 95  # sun_path holds 104 to 108; supervisord first binds a name with its pid behind it
+_SOCKET_BYTES = 95  # sun_path holds 104 to 108; supervisord first binds a name with its pid appended
 SUPERVISOR = "supervisor.sock"
 DAGSTER_CODE = "dagster-code.sock"
 _ALL = (SUPERVISOR, DAGSTER_CODE)
 
 
 def socket_path(settings: Settings, name: str = SUPERVISOR) -> Path:
-    """In the home when its path is short enough, else in a private folder under the temporary one."""
+    """In the home if its path is short enough, otherwise in a private folder in the temporary folder."""
     if len(os.fsencode(settings.run / max(_ALL, key=len))) <= _SOCKET_BYTES:
         return settings.run / name
     key = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:12]
@@ -25,7 +25,7 @@ def socket_path(settings: Settings, name: str = SUPERVISOR) -> Path:
 
 
 def remove_sockets(settings: Settings) -> None:
-    """Remove sockets nobody listens on, and their private folder when that is not the home's own."""
+    """Remove the sockets of a stack that has ended, and their folder if it is outside the home."""
     for name in _ALL:
         socket_path(settings, name).unlink(missing_ok=True)
     folder = socket_path(settings).parent
@@ -35,13 +35,17 @@ def remove_sockets(settings: Settings) -> None:
 
 
 def require_private(folder: Path) -> None:
-    """The sockets' folder must be ours alone: who reaches a socket runs commands as us.
+    """Create the folder of the sockets, accessible to its owner only.
+
+    A process that can connect to the supervisor's socket can run commands as this user.
 
     Raises:
-        UserFault: somebody else made it.
+        UserFault: it belongs to another user.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise UserFault(f"{folder} belongs to somebody else; remove it, or choose a shorter GRIDSTREAM_HOME")
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise UserFault(
+            f"目录属于别人 {folder} belongs to another user; 请删除它 remove it, or choose a shorter GRIDSTREAM_HOME"
+        )
     folder.chmod(0o700)

@@ -191,7 +191,7 @@ def test_a_taken_port_is_found_before_anything_starts(now: Settings) -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", now.clickhouse_port))
         other.listen()
-        with pytest.raises(UserFault, match=f"port {now.clickhouse_port} is taken by .*GRIDSTREAM_CLICKHOUSE_PORT"):
+        with pytest.raises(UserFault, match=f"port {now.clickhouse_port} is in use by .*GRIDSTREAM_CLICKHOUSE_PORT"):
             stack.up(now, SERVICES)
         assert leftovers.marked(now.home) == []
 

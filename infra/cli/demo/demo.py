@@ -15,7 +15,7 @@ from infra.cli.data import verify as verify_command
 from infra.cli.demo.findings import Findings, find, render_findings
 from infra.cli.demo.live import watch
 from infra.cli.shared.output import EXIT_FAILS, AsJson, console, emit, errors, progress, seconds
-from infra.cli.shared.spinner import telling
+from infra.cli.shared.spinner import spinner
 from infra.cli.stack.stack import bring_up
 from infra.local import stack
 from infra.local.services.simulator import set_arguments
@@ -89,7 +89,7 @@ def command(
 
 def _ready(config: Settings, steps: _Steps, rate: float, days: int) -> Findings:
     """Every step up to the live view; of a second run most is already done."""
-    with steps.step("起动 Kafka、ClickHouse、流作业、Dagster  starting the stack"), telling("…", steps.quiet) as show:
+    with steps.step("起动 Kafka、ClickHouse、流作业、Dagster  starting the stack"), spinner("…", steps.quiet) as show:
         bring_up(config, (), show)
     with steps.step(f"回填 {days} 天的模拟城市  backfilling {days} days of a simulated city"):
         _backfill(config, days, steps.quiet)
@@ -172,7 +172,7 @@ def _leave(config: Settings, was_up: bool, quiet: bool) -> None:
     if was_up:
         stack.stop(config, ("simulator",))
         return
-    with telling("停止中 stopping …", quiet) as show:
+    with spinner("停止中 stopping …", quiet) as show:
         stack.down(config, show)
     if not quiet:
         errors.print("[dim]已停止，数据保留 stopped, the data stays: gridstream up[/]")

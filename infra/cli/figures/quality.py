@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from infra.cli.shared.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, emit, number, progress, seconds, table
-from infra.cli.shared.spinner import telling
+from infra.cli.shared.spinner import spinner
 from infra.settings import settings
 from pipelines.clock import now
 from pipelines.quality.checkpoint import Checked, check, chosen
@@ -110,7 +110,7 @@ def docs(
     Rebuilds the Data Docs of Great Expectations from the kept results, as a site that works without a network.
     """
     stack = settings()
-    with closing(connect(stack.clickhouse("engineer"))) as client, telling("生成中 building …", quiet=as_json):
+    with closing(connect(stack.clickhouse("engineer"))) as client, spinner("生成中 building …", quiet=as_json):
         built = build(client, site(stack.home), days)
     emit(built, as_json, lambda: f"{number(built.pages)} 页 pages, {seconds(built.seconds)}\n{built.index.as_uri()}")
 

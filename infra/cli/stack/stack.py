@@ -12,9 +12,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from infra.cli.shared.output import AsJson, Column, console, emit, errors, seconds, table
-from infra.cli.shared.spinner import telling
-from infra.local import stack
-from infra.local.fetch.jars import Say
+from infra.cli.shared.spinner import spinner
+from infra.local import Notify, stack
 from infra.local.services.kafka import make_topic
 from infra.local.services.programs import NAMES
 from infra.local.supervise.states import ProcessState, processes
@@ -58,7 +57,7 @@ def up(only: Only = None, as_json: AsJson = False) -> None:
     Parts that run already are left alone. With --only, starts only these parts.
     """
     config = settings()
-    with telling("启动中 starting …", quiet=as_json) as show:
+    with spinner("启动中 starting …", quiet=as_json) as show:
         result = bring_up(config, _parts(only), show)
     states = [state for state in processes(config) if state.name in (*result.started, *result.already)]
     found_at = addresses(config)
@@ -70,7 +69,7 @@ def _parts(only: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in only.split(",") if name.strip()) if only else ()
 
 
-def bring_up(config: Settings, parts: tuple[str, ...] = (), show: Say = lambda _: None) -> stack.Started:
+def bring_up(config: Settings, parts: tuple[str, ...] = (), show: Notify = lambda _: None) -> stack.Started:
     """`stack.up`; between services and workers the topic, the tables and the registry are created.
 
     The last log lines of a part that did not start are printed on stderr. Raises as `stack.up` does.
@@ -131,7 +130,7 @@ def down(as_json: AsJson = False) -> None:
 
     Ends all processes and keeps the data, also when the supervisor itself was killed before.
     """
-    with telling("停止中 stopping …", quiet=as_json) as show:
+    with spinner("停止中 stopping …", quiet=as_json) as show:
         ended = stack.down(settings(), show)
     text = f"已停止 stopped: {', '.join(ended)}" if ended else "没有在运行的进程 nothing was running"
     emit({"stopped": ended}, as_json, lambda: text)
@@ -143,7 +142,7 @@ def restart(only: Only = None, as_json: AsJson = False) -> None:
     Restarts the parts of --only; without it the whole stack, which then takes new settings.
     """
     config, parts = settings(), _parts(only)
-    with telling("停止中 stopping …", quiet=as_json) as show:
+    with spinner("停止中 stopping …", quiet=as_json) as show:
         stopped = stack.stop(config, parts) if parts else stack.down(config, show)
         result = bring_up(config, parts, show)
     text = f"已重启 restarted: {', '.join(result.started)}"

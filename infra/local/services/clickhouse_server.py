@@ -1,8 +1,8 @@
 """The ClickHouse server process of the embedded stack: `python -m infra.local.services.clickhouse_server DIR`.
 
-The chdb wheel holds the whole engine, listeners included. Only `_chdb.query` can start them, and only
-for as long as that call lasts; so its last statement reads standard input, and the end of that input
-is the end of the server. DIR holds config.xml and users.xml (see `clickhouse.py`); data go to DIR/data.
+The chdb wheel holds the whole server, listeners included. Only `_chdb.query` can start the listeners, and they run
+only until that call returns. So its last statement reads standard input, and the server ends when that input ends.
+DIR holds config.xml and users.xml (see `clickhouse.py`); data is stored in DIR/data.
 """
 
 import os
@@ -18,31 +18,33 @@ TIMEZONE = "Asia/Shanghai"
 _SERVE = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT count() FROM file('-', 'LineAsString', 'line String')"
 )
-_DEFAULT_FORMAT = "TabSeparated"  # becomes the server's default format; clients count on this one
+_DEFAULT_FORMAT = "TabSeparated"  # becomes the default format of the server, which clients rely on
 
 
 def main(directory: str) -> int:
-    """Serve until standard input closes (our parent died) or SIGTERM or SIGINT arrives; then close cleanly.
+    """Serve until standard input closes (the parent died) or SIGTERM or SIGINT arrives; then shut down cleanly.
 
-    Returns 0 when it was asked to stop, 1 when the engine gave up by itself (its reason is on stderr).
+    Returns 0 after a request to stop, 1 if the engine ended by itself (the reason is on stderr).
     """
     os.chdir(directory)
     os.environ["TZ"] = TIMEZONE  # an embedded engine ignores <timezone> in its configuration
     time.tzset()
-    asked = threading.Event()
-    _end_input_on_request(asked)
+    stop_requested = threading.Event()
+    _end_input_on_request(stop_requested)
     engine = _engine()
     try:
         engine.query(_SERVE, _DEFAULT_FORMAT, path=os.path.join(os.getcwd(), "data"))
     except RuntimeError as error:
         print(f"ClickHouse stopped: {error}", file=sys.stderr)
         return 1
-    return 0 if asked.is_set() else 1
+    return 0 if stop_requested.is_set() else 1
 
 
 def _engine() -> Any:
-    """chdb's extension module without its package: importing that starts another engine in a temporary
-    folder, which takes our config.xml, our log files and a second.
+    """chdb's extension module without its package.
+
+    Importing the package would start a second engine in a temporary folder, which takes 1 s and would use this
+    engine's config.xml and log files.
     """
     package = find_spec("chdb")
     assert package is not None
@@ -55,11 +57,11 @@ def _engine() -> Any:
     return module
 
 
-def _end_input_on_request(asked: threading.Event) -> None:
-    """Put a pipe in the place of standard input, and close it when the real one ends or a signal comes.
+def _end_input_on_request(stop_requested: threading.Event) -> None:
+    """Replace standard input by a pipe, and close the pipe when the real input ends or a signal arrives.
 
-    The main thread sits in the engine and runs no Python signal handlers: the wake-up descriptor, which
-    the C-level handler writes to, reaches a thread instead.
+    The main thread is inside the engine and runs no Python signal handlers. The C-level handler writes to the
+    wake-up descriptor, which another thread reads.
     """
     parent = os.dup(0)
     server_input, request_end = os.pipe()
@@ -70,14 +72,14 @@ def _end_input_on_request(asked: threading.Event) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    threading.Thread(target=_watch, args=(parent, signalled, request_end, asked), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent, signalled, request_end, stop_requested), daemon=True).start()
 
 
-def _watch(parent: int, signalled: int, request_end: int, asked: threading.Event) -> None:
+def _watch(parent: int, signalled: int, request_end: int, stop_requested: threading.Event) -> None:
     while True:
         ready, _, _ = select.select([parent, signalled], [], [])
         if signalled in ready or not os.read(parent, 4096):
-            asked.set()
+            stop_requested.set()
             os.close(request_end)
             return
 

@@ -1,18 +1,19 @@
-"""The embedded Kafka: one KRaft node, configuration, first formatting, start command, topic."""
+"""The embedded Kafka: one KRaft node. Configuration, formatting of the data folder, start command, topic."""
 
 import os
 import socket
 import subprocess
 from pathlib import Path
 
-from infra.local.fetch.jars import KAFKA, Say, jars
+from infra.local import Notify
+from infra.local.fetch.jars import KAFKA, jars
 from infra.local.fetch.java import Java
 from infra.local.files import last_lines, write_private
 from infra.settings import Settings
 from pipelines.errors import TransientFault, UserFault
 from pipelines.services.kafka import TopicSpec, admin, ensure_topic
 
-_CLUSTER_ID = "Z3JpZHN0cmVhbS1ub2RlMQ"  # 16 bytes in base64; any value will do for a cluster of one
+_CLUSTER_ID = "Z3JpZHN0cmVhbS1ub2RlMQ"  # 16 bytes in base64; a cluster of one node may have any id
 _LOG4J = Path(__file__).parent / "log4j2-kafka.xml"
 _HOUR_MS = 3_600_000
 
@@ -23,16 +24,16 @@ def directory(settings: Settings) -> Path:
 
 def server_properties(settings: Settings) -> str:
     """`server.properties` of broker and controller in one process; paths relative to its folder."""
-    here, controller = settings.local_host, f"{settings.local_host}:{settings.kafka_controller_port}"
+    host, controller = settings.local_host, f"{settings.local_host}:{settings.kafka_controller_port}"
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": controller,
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{here}:{settings.kafka_port},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{host}:{settings.kafka_port},CONTROLLER://{controller}",
         "log.dirs": "data",
-        "auto.create.topics.enable": "false",  # a mistyped topic must fail, not swallow messages
+        "auto.create.topics.enable": "false",  # a mistyped topic must fail, not accept messages
         "num.partitions": settings.partitions,
         "message.max.bytes": int(settings.max_message_bytes),
         "replica.fetch.max.bytes": int(settings.max_message_bytes),
@@ -51,37 +52,32 @@ def server_properties(settings: Settings) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
-def prepare(settings: Settings, java: Java, progress: Say | None = None) -> None:
-    """Fetch the jars if need be, write the configuration, format the data folder the first time.
+def prepare(settings: Settings, java: Java, notify: Notify = lambda _: None) -> None:
+    """Fetch the jars if the cache lacks them, write the configuration, and format a new data folder.
 
     Raises:
-        UserFault: no jars, no writable folder, or Kafka's formatter refuses.
+        UserFault: the jars cannot be fetched, a folder cannot be written, or Kafka's formatter fails.
     """
-    jars(KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=progress)
+    jars(KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, notify=notify)
     folder = directory(settings)
     write_private(folder / "server.properties", server_properties(settings))
     if (folder / "data" / "meta.properties").exists():
         return
     log = folder / "format.log"
-    command: list[Path | str] = [
-        java.executable,
-        "-Xmx128m",
-        "-cp",
-        _classpath(settings),
-        "kafka.tools.StorageTool",
-        "format",
-    ]
+    command: list[Path | str] = [java.executable, "-Xmx128m", "-cp", _classpath(settings)]
+    command += ["kafka.tools.StorageTool", "format"]
     command += ["--cluster-id", _CLUSTER_ID, "--standalone", "--ignore-formatted", "--config", "server.properties"]
     with log.open("w", encoding="utf-8") as file:
-        done = subprocess.run(  # noqa: S603
+        process = subprocess.run(  # noqa: S603
             command, cwd=folder, env=os.environ | {"LC_ALL": "C.UTF-8"}, stdout=file, stderr=file, check=False
         )
-    if done.returncode:
-        raise UserFault(f"Kafka cannot format {folder / 'data'}: {' '.join(last_lines(log, 2))} (see {log})")
+    if process.returncode:
+        reason = " ".join(last_lines(log, 2))
+        raise UserFault(f"Kafka 无法格式化数据目录 cannot format {folder / 'data'}: {reason} (see {log})")
 
 
 def command(settings: Settings, java: Java) -> list[str]:
-    """The broker's start command, to be run in `directory()` after `prepare()`."""
+    """The start command of the broker, to be run in `directory()` after `prepare()`."""
     heap = settings.kafka_memory
     return [
         str(java.executable),
@@ -103,7 +99,7 @@ def _classpath(settings: Settings) -> str:
 
 
 def answers(settings: Settings) -> bool:
-    """Whether the broker gives metadata."""
+    """Whether the broker returns metadata."""
     try:
         socket.create_connection((settings.local_host, settings.kafka_port), timeout=2).close()
     except OSError:
@@ -116,7 +112,7 @@ def answers(settings: Settings) -> bool:
 
 
 def make_topic(settings: Settings) -> bool:
-    """Make the topic of the reports if it is missing; raises as `pipelines.services.kafka.ensure_topic` does."""
+    """Create the topic if it is missing; returns and raises as `pipelines.services.kafka.ensure_topic` does."""
     spec = TopicSpec(
         settings.topic,
         settings.partitions,

@@ -1,4 +1,4 @@
-"""The processes of the embedded stack, in the order they start."""
+"""The processes of the embedded stack, in the order in which they start."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from infra.local.fetch.jars import SPARK_KAFKA, Say, jars
+from infra.local import Notify
+from infra.local.fetch.jars import KAFKA, SPARK_KAFKA, jars
 from infra.local.fetch.java import Java
 from infra.local.services import clickhouse, dagster, kafka
 from infra.local.services.simulator import gridstream
@@ -14,7 +15,7 @@ from infra.settings import Settings
 from pipelines.watch.health import judge
 from pipelines.watch.observe import observe_process
 
-SERVICES = ("kafka", "clickhouse")  # what the others need; started first
+SERVICES = ("kafka", "clickhouse")  # the others need them; started first
 WORKERS = ("stream", "dagster-code", "dagster-webserver", "dagster-daemon")
 ON_DEMAND = ("simulator",)
 NAMES = (*SERVICES, *WORKERS, *ON_DEMAND)
@@ -22,38 +23,38 @@ NAMES = (*SERVICES, *WORKERS, *ON_DEMAND)
 
 @dataclass(frozen=True)
 class Program:
-    """One process: what starts it, what it needs first, and how we see that it is ready."""
+    """One process: its start command, its preparation, and the check that it is ready."""
 
     name: str
     title: str
     version: str
     command: Callable[[], list[str]]
     directory: Path
-    prepare: Callable[[Say], None]
-    ports: tuple[str, ...] = ()  # names of the settings that hold them; the first is the one to connect to
-    answers: Callable[[], bool] | None = None  # None: alive for START_SECONDS is ready
+    prepare: Callable[[Notify], None]
+    ports: tuple[str, ...] = ()  # fields of Settings; clients connect to the first
+    answers: Callable[[], bool] | None = None  # None: ready once it has run for START_SECONDS
     stop_seconds: int = 30
-    clean_exits: tuple[int, ...] = ()  # exit codes after which it is not started again
+    clean_exits: tuple[int, ...] = ()  # exit codes after which the supervisor does not restart it
 
 
 def programs(settings: Settings, java: Java) -> tuple[Program, ...]:
-    """Programs of this stack. A service that somebody else runs (its address is set) is left out."""
-    found = []
+    """Programs of this stack. A service with an address in the settings runs elsewhere and is left out."""
+    services = []
     if settings.kafka is None:
-        found.append(_kafka(settings, java))
+        services.append(_kafka(settings, java))
     if settings.clickhouse_url is None:
-        found.append(_clickhouse(settings))
-    return (*found, _stream(settings, java), *_dagster(settings), _simulator(settings))
+        services.append(_clickhouse(settings))
+    return (*services, _stream(settings, java), *_dagster(settings), _simulator(settings))
 
 
 def _kafka(settings: Settings, java: Java) -> Program:
     return Program(
         "kafka",
         "Kafka",
-        "4.1.1",
+        KAFKA.version,
         lambda: kafka.command(settings, java),
         kafka.directory(settings),
-        lambda say: kafka.prepare(settings, java, say),
+        lambda notify: kafka.prepare(settings, java, notify),
         ("kafka_port", "kafka_controller_port"),
         lambda: kafka.answers(settings),
     )
@@ -74,8 +75,8 @@ def _clickhouse(settings: Settings) -> Program:
 
 
 def _stream(settings: Settings, java: Java) -> Program:
-    def prepare(say: Say) -> None:
-        jars(SPARK_KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, progress=say)
+    def prepare(notify: Notify) -> None:
+        jars(SPARK_KAFKA, settings.cache, java, ivy_settings=settings.ivy_settings, notify=notify)
 
     return Program(
         "stream",
@@ -86,24 +87,29 @@ def _stream(settings: Settings, java: Java) -> Program:
         prepare,
         answers=lambda: judge(observe_process(settings.run / "stream.json")).up,
         stop_seconds=60,
-        clean_exits=(0, 3),  # 3: the position in Kafka is wrong; a person has to decide
+        clean_exits=(0, 3),  # 3: a position fault, which a person must decide
     )
 
 
 def _dagster(settings: Settings) -> tuple[Program, ...]:
-    """One process holds our code; the web UI and the daemon ask it. Before, each had a copy and the daemon loaded
-    its own anew each minute: 10.1 s of processor time in 150 idle seconds against 3.6 s, 614 MB against 377 MB."""
+    """One process serves the project's code to the web UI and the daemon.
+
+    If each loaded the code itself, the daemon would load it again every minute. Measured over 150 idle seconds:
+    10.1 s of CPU time and 614 MB, against 3.6 s and 377 MB with one code server.
+    """
     workspace = ["-w", str(dagster.workspace(settings))]
     port = str(settings.dagster_port)
     serve = [sys.executable, "-m", "dagster_webserver", *workspace, "-h", settings.host, "-p", port]
     return (
-        _of_dagster(settings, "code", "代码 code", dagster.code_server(settings), lambda: dagster.has_code(settings)),
-        _of_dagster(settings, "webserver", "网页 web UI", serve, lambda: dagster.answers(settings), ("dagster_port",)),
-        _of_dagster(settings, "daemon", "调度 daemon", [sys.executable, "-m", "dagster._daemon", "run", *workspace]),
+        _dagster_part(settings, "code", "代码 code", dagster.code_server(settings), lambda: dagster.has_code(settings)),
+        _dagster_part(
+            settings, "webserver", "网页 web UI", serve, lambda: dagster.answers(settings), ("dagster_port",)
+        ),
+        _dagster_part(settings, "daemon", "调度 daemon", [sys.executable, "-m", "dagster._daemon", "run", *workspace]),
     )
 
 
-def _of_dagster(
+def _dagster_part(
     settings: Settings,
     name: str,
     title: str,
@@ -111,9 +117,9 @@ def _of_dagster(
     answers: Callable[[], bool] | None = None,
     ports: tuple[str, ...] = (),
 ) -> Program:
-    def prepare(say: Say) -> None:
+    def prepare(notify: Notify) -> None:
         dagster.prepare(settings)
-        dagster.make_tables(settings, say)
+        dagster.make_tables(settings, notify)
 
     return Program(
         f"dagster-{name}",

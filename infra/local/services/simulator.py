@@ -1,6 +1,6 @@
-"""Run `gridstream simulate --live` under the supervisor, with arguments chosen when it is started.
+"""Run `gridstream simulate --live` under the supervisor, with arguments chosen at each start.
 
-The supervisor's command lines are fixed, so the arguments wait in a file (a JSON list of strings).
+The command lines of the supervisor are fixed, so the arguments are passed in a file (a JSON list of strings).
 """
 
 import json
@@ -19,7 +19,7 @@ def arguments_file(settings: Settings) -> Path:
 
 
 def set_arguments(settings: Settings, arguments: list[str]) -> None:
-    """What the next start of the simulator gets after `simulate --live`."""
+    """Set the arguments that the next start of the simulator adds to `simulate --live`."""
     write_private(arguments_file(settings), json.dumps(arguments))
 
 
@@ -31,12 +31,12 @@ def gridstream() -> str:
     """
     command = Path(sysconfig.get_path("scripts")) / "gridstream"
     if not command.exists():
-        raise UserFault(f"{command} does not exist; install the package into this environment (make install)")
+        raise UserFault(f"命令不存在 {command} does not exist; 请安装 install it: make install")
     return str(command)
 
 
 def main() -> None:
-    """Become the simulator."""
+    """Replace this process by the simulator."""
     path = arguments_file(settings())
     arguments = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     os.execv(sys.executable, [sys.executable, gridstream(), "simulate", "--live", *arguments])  # noqa: S606

@@ -1,4 +1,4 @@
-"""What the processes of the embedded stack find in their environment."""
+"""The environment of the processes of the embedded stack."""
 
 import hashlib
 import json
@@ -13,31 +13,34 @@ from infra.local.files import write_private
 from infra.local.supervise.leftovers import MARK
 from infra.settings import PREFIX, Settings, variable
 
-_INDIFFERENT = ("data", "ivy_settings")  # changing these needs no restart
+_WITHOUT_RESTART = ("data", "ivy_settings")  # a running stack does not use these
 
 
 def environment(settings: Settings, java: Java) -> dict[str, str]:
-    """Ours, and every setting: `.env` was read here, and the processes run in other folders."""
-    found = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
-    found |= {variable(field): text for field, text in _values(settings).items() if text is not None}
-    found |= {
+    """This process's environment, and every setting.
+
+    Settings from `.env` are passed on as variables, because the processes run in other folders.
+    """
+    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    variables |= {variable(field): text for field, text in _values(settings).items() if text is not None}
+    variables |= {
         MARK: str(settings.home),
         "DAGSTER_HOME": str(settings.dagster_dir),
         "JAVA_HOME": str(java.home),
-        "LC_ALL": "C.UTF-8",  # Java reads file names by the locale
+        "LC_ALL": "C.UTF-8",  # Java decodes file names by the locale
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
     if settings.spark_master.startswith("local"):
-        found["SPARK_LOCAL_IP"] = "127.0.0.1"
-        found.pop("SPARK_HOME", None)  # another Spark's jars do not fit this PySpark
-    return found
+        variables["SPARK_LOCAL_IP"] = "127.0.0.1"
+        variables.pop("SPARK_HOME", None)  # PySpark needs the jars of its own version
+    return variables
 
 
 def _values(settings: Settings) -> dict[str, str | None]:
-    """Every setting as text, the way its variable would hold it."""
+    """Every setting as its variable would hold it; None if not set."""
     return {field: _text(getattr(settings, field)) for field in type(settings).model_fields}
 
 
@@ -48,21 +51,21 @@ def _text(value: object) -> str | None:
 
 
 def remember(settings: Settings) -> None:
-    """Note the settings a stack was started with; hashes only, some are secret."""
+    """Store the settings that the stack is started with, as hashes: some are secret."""
     write_private(_file(settings), json.dumps(_hashes(settings), indent=1))
 
 
 def changed_since_start(settings: Settings) -> list[str]:
-    """Variables that are not what they were when the running stack was started."""
+    """Variables whose values differ from those that the running stack was started with."""
     try:
-        then = json.loads(_file(settings).read_text(encoding="utf-8"))
+        remembered = json.loads(_file(settings).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return [variable(field) for field, now in _hashes(settings).items() if then.get(field, now) != now]
+    return [variable(field) for field, value in _hashes(settings).items() if remembered.get(field, value) != value]
 
 
 def _hashes(settings: Settings) -> dict[str, str]:
-    values = {field: text for field, text in _values(settings).items() if field not in _INDIFFERENT}
+    values = {field: text for field, text in _values(settings).items() if field not in _WITHOUT_RESTART}
     return {field: hashlib.sha256(repr(text).encode()).hexdigest() for field, text in values.items()}
 
 

@@ -1,7 +1,7 @@
-"""Processes that an earlier life of the stack left behind.
+"""Processes that an earlier run of the stack left behind.
 
-Every process the supervisor starts carries GRIDSTREAM_STACK=<home> in its environment, and so do its
-children. That mark, unlike a process id in a file, cannot come to mean somebody else's process.
+Every process that the supervisor starts has GRIDSTREAM_STACK=<home> in its environment, and so have its children.
+A process id in a file could be reused by an unrelated process; this mark cannot.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ MARK = "GRIDSTREAM_STACK"
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """Living processes of the stack in `home`, supervisor included; never this process or its ancestors."""
-    me = psutil.Process()
-    spared = {me.pid, *(parent.pid for parent in me.parents())}
-    return [p for p in psutil.process_iter() if p.pid not in spared and _environment(p).get(MARK) == str(home)]
+    """Living processes of the stack in `home`, supervisor included, without this process and its ancestors."""
+    this = psutil.Process()
+    excluded = {this.pid, *(parent.pid for parent in this.parents())}
+    return [p for p in psutil.process_iter() if p.pid not in excluded and _environment(p).get(MARK) == str(home)]
 
 
 def program_of(process: psutil.Process) -> str | None:
-    """Name of the supervised program that `process` is or descends from."""
+    """Name of the supervised program that `process` belongs to."""
     return _environment(process).get("SUPERVISOR_PROCESS_NAME")
 
 

@@ -1,6 +1,7 @@
-"""How the parts of the stack are right now, for `gridstream status`."""
+"""The current state of each part of the stack, for `gridstream status`."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +27,11 @@ _STATES: dict[str, ProcessCondition] = {
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One part. `orphaned`: it runs, but its supervisor is gone; `up` or `down` will end it.
+    """One part. `orphaned`: it runs without its supervisor, and `up` or `down` will end it.
 
-    `restarts` are the times it ended by itself since the supervisor started; `memory_bytes` is
-    resident, with children. What does not apply is None.
+    restarts: how often it ended by itself since the supervisor started.
+    memory_bytes: resident, children included.
+    What does not apply is None.
     """
 
     name: str
@@ -46,14 +48,14 @@ class ProcessState:
 
 
 def processes(settings: Settings) -> list[ProcessState]:
-    """The parts in the order they start; services that somebody else runs are `external`."""
+    """The parts in the order in which they start; a service with an address in the settings is `external`."""
     known = {program.name: program for program in programs(settings, find_java(settings.cache))}
     client = supervisor.client(settings)
     infos = {} if client is None else {info["name"]: info for info in client.getAllProcessInfo()}
-    lost = {} if infos else {leftovers.program_of(p): p.pid for p in reversed(leftovers.marked(settings.home))}
-    ended = _endings(settings.logs / "supervisord.log")
+    orphans = {} if infos else {leftovers.program_of(p): p.pid for p in reversed(leftovers.marked(settings.home))}
+    exits = _exits(settings.logs / "supervisord.log")
     return [
-        _state(settings, known[name], infos.get(name), lost.get(name), ended)
+        _state(settings, known[name], infos.get(name), orphans.get(name), exits)
         if name in known
         else _external(settings, name)
         for name in NAMES
@@ -61,10 +63,10 @@ def processes(settings: Settings) -> list[ProcessState]:
 
 
 def _state(
-    settings: Settings, program: Program, info: dict[str, Any] | None, lost: int | None, ended: dict[str, int]
+    settings: Settings, program: Program, info: dict[str, Any] | None, orphan: int | None, exits: dict[str, int]
 ) -> ProcessState:
-    state: ProcessCondition = _STATES.get(info["statename"], "failed") if info else "orphaned" if lost else "stopped"
-    pid = (info["pid"] or None) if info else lost
+    state: ProcessCondition = _STATES.get(info["statename"], "failed") if info else "orphaned" if orphan else "stopped"
+    pid = (info["pid"] or None) if info else orphan
     return ProcessState(
         name=program.name,
         title=program.title,
@@ -74,7 +76,7 @@ def _state(
         uptime_seconds=float(info["now"] - info["start"]) if info and state == "running" else None,
         memory_bytes=_memory(pid) if pid else None,
         version=program.version,
-        restarts=ended.get(program.name, 0) if info else None,
+        restarts=exits.get(program.name, 0) if info else None,
         log=settings.logs / f"{program.name}.log",
     )
 
@@ -92,12 +94,11 @@ def _memory(pid: int) -> int | None:
         return None
 
 
-def _endings(log: Path) -> dict[str, int]:
-    """How often each program ended by itself in the supervisor's present life, from its log (at most 5 MB)."""
+def _exits(log: Path) -> dict[str, int]:
+    """How often each program ended by itself since the supervisor started, from its log (at most 5 MB)."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    life = text.rpartition("supervisord started with pid")[2]
-    found = re.findall(r" exited: (\S+) ", life)
-    return {name: found.count(name) for name in set(found)}
+    since_start = text.rpartition("supervisord started with pid")[2]
+    return dict(Counter(re.findall(r" exited: (\S+) ", since_start)))

@@ -1,7 +1,7 @@
-"""The supervisor of the embedded stack: its configuration, its socket, and how we talk to it.
+"""The supervisor of the embedded stack: its configuration, its start, and a client.
 
-It keeps processes alive and rotates their logs. `supervisord` runs as a daemon of its own, so that a
-stack outlives the terminal it was started from.
+It restarts processes that end and rotates their logs. `supervisord` runs as a daemon, so that the stack outlives the
+terminal from which it was started.
 """
 
 import http.client
@@ -24,26 +24,26 @@ from infra.local.sockets import require_private, socket_path
 from infra.settings import Settings
 from pipelines.errors import UserFault
 
-START_SECONDS = 2  # alive this long counts as started
+START_SECONDS = 2  # a process that has run this long counts as started
 _UNSAFE = (" ;", " #", "\n")  # begin a comment in supervisord's configuration
 
 
 def configuration(settings: Settings, programs: Iterable[Program]) -> str:
-    """`supervisord.conf`. The environment is not in it: children inherit supervisord's, secrets stay out of files.
+    """`supervisord.conf`. Without the environment, which children inherit from supervisord: it holds secrets.
 
     Raises:
-        UserFault: a path holds characters that supervisord reads as a comment.
+        UserFault: a path holds characters that begin a comment in supervisord's configuration.
     """
     parser = RawConfigParser()
-    parser["unix_http_server"] = {"file": _plain(socket_path(settings)), "chmod": "0700"}
+    parser["unix_http_server"] = {"file": _escaped(socket_path(settings)), "chmod": "0700"}
     parser["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
     parser["supervisord"] = {
-        "logfile": _plain(settings.logs / "supervisord.log"),
+        "logfile": _escaped(settings.logs / "supervisord.log"),
         "logfile_maxbytes": "5MB",
         "logfile_backups": "2",
-        "pidfile": _plain(settings.run / "supervisord.pid"),
+        "pidfile": _escaped(settings.run / "supervisord.pid"),
         "umask": "077",
         "identifier": "gridstream",
     }
@@ -56,8 +56,8 @@ def configuration(settings: Settings, programs: Iterable[Program]) -> str:
 
 def _section(settings: Settings, program: Program) -> dict[str, str]:
     return {
-        "command": _plain(shlex.join(program.command())),
-        "directory": _plain(program.directory),
+        "command": _escaped(shlex.join(program.command())),
+        "directory": _escaped(program.directory),
         "priority": str(10 * NAMES.index(program.name)),  # the supervisor stops the highest first
         "autostart": "false",
         "autorestart": "unexpected" if program.clean_exits else "true",
@@ -66,20 +66,25 @@ def _section(settings: Settings, program: Program) -> dict[str, str]:
         "startretries": "10",
         "stopsignal": "TERM",
         "stopwaitsecs": str(program.stop_seconds),
-        # The stream's driver ends its JVM and workers itself, in order; the others have no children to care for.
+        # The stream's driver ends its JVM and workers itself, in order; the others do not end their children.
         "stopasgroup": str(program.name != "stream").lower(),
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": _plain(_plain(settings.logs / f"{program.name}.log")),  # this one is expanded twice
+        "stdout_logfile": _escaped(
+            _escaped(settings.logs / f"{program.name}.log")
+        ),  # supervisord expands this value twice
         "stdout_logfile_maxbytes": "20MB",
         "stdout_logfile_backups": "3",
     }
 
 
-def _plain(value: object) -> str:
+def _escaped(value: object) -> str:
     text = str(value)
     if any(mark in text for mark in _UNSAFE):
-        raise UserFault(f"the path {text!r} holds ' ;' or ' #', which the supervisor cannot read; move GRIDSTREAM_HOME")
+        raise UserFault(
+            f"路径不可用 the path {text!r} holds ' ;' or ' #', which supervisord takes as a comment; "
+            "请更换 choose another GRIDSTREAM_HOME"
+        )
     return text.replace("%", "%%")
 
 
@@ -95,7 +100,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over the socket, with a time limit: a stopped supervisor must not hang us too."""
+    """XML-RPC over the socket, with a time limit: a supervisor that is stopped (SIGSTOP) must not block the caller.
+
+    supervisor.xmlrpc.SupervisorTransport has no time limit. A subclass would have to replace both its connection and
+    the closure that opens it, which is longer than these two classes.
+    """
 
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__()
@@ -106,39 +115,40 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 def client(settings: Settings, timeout: float = 10.0) -> Any | None:
-    """The supervisor's XML-RPC namespace `supervisor`; None when nobody answers (stale socket) or it is ending."""
+    """The supervisor's XML-RPC namespace `supervisor`; None if it does not answer or is shutting down."""
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(socket_path(settings), timeout))
     try:
         proxy.supervisor.getState()
-    except (OSError, http.client.HTTPException, xmlrpc.client.Fault):  # the fault: it is shutting down
+    except (OSError, http.client.HTTPException, xmlrpc.client.Fault):  # Fault: it is shutting down
         return None
     return proxy.supervisor
 
 
 def start(settings: Settings, programs: Iterable[Program], environment: Mapping[str, str]) -> Any:
-    """Start supervisord as a daemon, with no program running yet; returns its client.
+    """Start supervisord as a daemon that runs no program yet; returns its client.
 
     Raises:
-        UserFault: it did not come up.
+        UserFault: it did not start within 20 s.
     """
     path = settings.run / "supervisord.conf"
     write_private(path, configuration(settings, programs))
     settings.logs.mkdir(parents=True, exist_ok=True)
     require_private(socket_path(settings).parent)
-    answer = subprocess.run(  # noqa: S603
+    process = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "supervisor.supervisord", "-c", path],
         env=dict(environment),
         cwd=settings.home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     until = time.monotonic() + 20
-    while answer.returncode == 0 and time.monotonic() < until:
-        if (found := client(settings)) is not None:
-            return found
+    while process.returncode == 0 and time.monotonic() < until:
+        if (running := client(settings)) is not None:
+            return running
         time.sleep(0.1)
     log = settings.logs / "supervisord.log"
-    reason = (answer.stderr or answer.stdout).strip().splitlines()[-1:] or last_lines(log, 1)
-    raise UserFault(f"the supervisor did not start: {' '.join(reason)} (see {log})")
+    reason = (process.stderr or process.stdout).strip().splitlines()[-1:] or last_lines(log, 1)
+    raise UserFault(f"监督进程没有启动 the supervisor did not start: {' '.join(reason)} (see {log})")

@@ -209,5 +209,5 @@ def test_dagsters_tables_are_made_once_a_version(now: Settings, monkeypatch: pyt
 def test_tables_that_dagster_refuses_are_a_users_mistake(now: Settings) -> None:
     dagster.prepare(now)
     (now.dagster_dir / "dagster.yaml").write_text("no_such_key: 1\n", "utf-8")
-    with pytest.raises(UserFault, match="cannot make its tables"):
+    with pytest.raises(UserFault, match="cannot create its tables"):
         dagster.make_tables(now, lambda _: None)

@@ -65,11 +65,11 @@ def test_an_incomplete_fetch_leaves_nothing_that_looks_complete(tmp_path: Path) 
 
 
 def test_two_at_once_fetch_once(tmp_path: Path) -> None:
-    java, told = fake_ivy(tmp_path, SPARK_KAFKA.count), list[str]()
+    java, lines = fake_ivy(tmp_path, SPARK_KAFKA.count), list[str]()
     results = list[tuple[Path, ...]]()
 
     def fetch() -> None:
-        results.append(jars(SPARK_KAFKA, tmp_path / "缓存 (1)", java, progress=told.append))
+        results.append(jars(SPARK_KAFKA, tmp_path / "缓存 (1)", java, notify=lines.append))
 
     threads = [threading.Thread(target=fetch) for _ in range(3)]
     for thread in threads:
@@ -78,7 +78,7 @@ def test_two_at_once_fetch_once(tmp_path: Path) -> None:
         thread.join()
     assert [len(found) for found in results] == [SPARK_KAFKA.count] * 3
     assert (tmp_path / "runs").read_text().count("ran") == 1
-    assert any("4/4" in line for line in told)
+    assert any("4/4" in line for line in lines)
 
 
 def test_the_connector_is_pysparks_own_version() -> None:

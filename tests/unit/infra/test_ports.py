@@ -14,7 +14,7 @@ def test_a_taken_port_names_itself_its_holder_and_the_setting() -> None:
         server.listen()
         port = server.getsockname()[1]
         now = Settings(clickhouse_port=port)
-        with pytest.raises(UserFault, match=f"{port} is taken by .*GRIDSTREAM_CLICKHOUSE_PORT") as caught:
+        with pytest.raises(UserFault, match=f"{port} is in use by .*GRIDSTREAM_CLICKHOUSE_PORT") as caught:
             require_free(now, ("clickhouse_port", "clickhouse_tcp_port"))
         assert f"pid {os.getpid()}" in str(caught.value)
     require_free(now, ("clickhouse_port",))
