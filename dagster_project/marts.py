@@ -71,8 +71,8 @@ def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefini
         metadata={
             "dagster/table_name": f"{settings().database}.{mart.table}",
             "read it through": f"{mart.name}, published_{mart.name}",
-            "query": dg.MetadataValue.md(f"```sql\n{query_text(f'marts/{mart.name}/build.sql')}\n```"),
-            "reports behind a row": dg.MetadataValue.md(f"```sql\n{query_text(f'marts/{mart.name}/drill.sql')}\n```"),
+            "query": dg.MetadataValue.md(f"```sql\n{mart.build_sql}\n```"),
+            "reports behind a row": dg.MetadataValue.md(f"```sql\n{mart.drill_sql}\n```"),
         },
     )
     def build(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:

@@ -1,1 +1,5 @@
-"""The marts: rankings, series and rising types, built from the daily rollup by partition."""
+"""The daily rollup and the marts: rankings, series, rising types and scorecards, built by partition.
+
+Each mart is a folder: `build.sql` computes a partition, `drill.sql` lists the reports behind a row, and `read.sql`, if
+there is one, is the query of `read.py`.
+"""

@@ -1,4 +1,4 @@
-"""One partition of a mart: built from the rollup and swapped in, or compared with what is stored."""
+"""A partition of a mart: computed from the rollup and swapped in, or compared with its recomputation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,8 @@ from clickhouse_connect.driver.client import Client
 from pipelines.clock import SHANGHAI, now
 from pipelines.marts.catalog import Mart, Period
 from pipelines.marts.swap import Superseded, Swap
-from pipelines.services.queries import query_text
 
-# Builds, ever, of the days that go into a partition: of the rollup, or of the mart it reads.
+# All builds so far of the days that a partition reads: of the rollup, or of the mart that it reads.
 _BUILDS_BETWEEN = """
 SELECT if({source:String} = '',
     (SELECT count() FROM rollup_builds WHERE day BETWEEN {from:Date} AND {last:Date}),
@@ -36,7 +35,7 @@ SELECT count() FROM
 
 @dataclass(frozen=True)
 class MartBuild:
-    """A built partition of a mart; `rows` is 0 when it is empty, or a later build took over."""
+    """A build of a partition of a mart; `rows` is 0 if it is empty or a later build took over."""
 
     mart: str
     period: Period
@@ -46,13 +45,13 @@ class MartBuild:
 
 
 def build_mart(client: Client, mart: Mart, period: Period, run_id: str, as_of: datetime) -> MartBuild:
-    """Recompute one partition from the rollup, or from the mart it reads, and swap it in."""
+    """Recomputes a partition from the rollup, or from the mart that it reads, and swaps it in."""
     started = monotonic()
     try:
         with Swap(client, mart.table, mart.partition(period)) as build:
             scope = {"source": mart.source, "from": mart.first_day(period), "last": period.last}
             seen = client.query(_BUILDS_BETWEEN, scope).result_rows[0][0]
-            rows = build.fill(_select(mart), _parameters(period, as_of))
+            rows = build.fill(mart.build_sql, _parameters(period, as_of))
             build.commit()
     except Superseded:
         return MartBuild(mart.name, period, superseded=True)
@@ -63,23 +62,19 @@ def build_mart(client: Client, mart: Mart, period: Period, run_id: str, as_of: d
 
 
 def mart_differences(client: Client, mart: Mart, period: Period) -> int:
-    """How many rows of a stored partition differ from its recomputation, either way; reads only.
+    """The number of rows in which a stored partition and its recomputation differ, in either direction; reads only.
 
-    Overdue reports are counted as of the moment the partition was built.
+    Overdue reports are counted as of the time of the build.
     """
     parameters = _parameters(period, _stored_as_of(client, period) if mart.ages else now())
     where = "period = {period:String} AND period_start = {first:Date}" if len(mart.kinds) > 1 else "day = {first:Date}"
-    query = _DIFFERING.replace("$table", mart.table).replace("$where", where).replace("$select", _select(mart))
+    query = _DIFFERING.replace("$table", mart.table).replace("$where", where).replace("$select", mart.build_sql)
     return int(client.query(query, parameters).result_rows[0][0])
 
 
 def _stored_as_of(client: Client, period: Period) -> datetime:
     as_of, rows = client.query(_AS_OF, _parameters(period, now()), query_tz="Asia/Shanghai").result_rows[0]
     return as_of if rows else now()
-
-
-def _select(mart: Mart) -> str:
-    return query_text(f"marts/{mart.name}/build.sql")
 
 
 def _parameters(period: Period, as_of: datetime) -> dict[str, Any]:

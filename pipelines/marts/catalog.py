@@ -1,4 +1,4 @@
-"""Which marts there are, which periods each has, and which days of the rollup a period is made of."""
+"""The marts, their periods, and the days of the rollup that a period is made of."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from pipelines.marts.swap import Partition
+from pipelines.services.queries import query_text
 
 PeriodKind = Literal["day", "week", "month"]
 KINDS: tuple[PeriodKind, ...] = ("day", "week", "month")
@@ -21,7 +22,7 @@ class Period:
 
 
 def period_of(kind: PeriodKind, day: date) -> Period:
-    """The period of this kind that `day` lies in."""
+    """The period of this kind that contains `day`."""
     if kind == "day":
         return Period(kind, day, day)
     if kind == "week":
@@ -33,11 +34,11 @@ def period_of(kind: PeriodKind, day: date) -> Period:
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart in `mart_<name>`, built by `pipelines/marts/<name>.sql`.
+    """A mart: the table `mart_<name>`, and its queries in `pipelines/marts/<name>/`.
 
-    `source`: the mart it reads, by the day; the rollup when empty. `lookback`: days before a period
-    that go into it. `ages`: figures change by time alone. `reads_messages`: it reads what is loaded, besides the builds
-    that it follows, so a day that was touched since is not to be compared with it.
+    source: the mart that it reads by day; the rollup if empty. lookback: days before a period that the period also
+    reads. ages: whether figures change by time alone. reads_messages: whether it also reads messages as they are
+    loaded, so that a period with a day touched since its build must not be compared with its recomputation.
     """
 
     name: str
@@ -51,15 +52,25 @@ class Mart:
     def table(self) -> str:
         return f"mart_{self.name}"
 
+    @property
+    def build_sql(self) -> str:
+        """The query that computes a partition."""
+        return query_text(f"marts/{self.name}/build.sql")
+
+    @property
+    def drill_sql(self) -> str:
+        """The query that lists the reports, or messages, behind a row."""
+        return query_text(f"marts/{self.name}/drill.sql")
+
     def partition(self, period: Period) -> Partition:
         return (period.kind, period.first) if len(self.kinds) > 1 else period.first
 
     def first_day(self, period: Period) -> date:
-        """The earliest day that goes into `period`; the latest is `period.last`."""
+        """The earliest day that `period` reads; the latest is `period.last`."""
         return period.first - timedelta(days=self.lookback)
 
     def touched(self, day: date, today: date) -> Iterator[Period]:
-        """The periods that `day` goes into, none that begins after `today` unless `day` lies in it."""
+        """The periods that read `day`. Those that begin after both `day` and `today` are left out."""
         for kind in self.kinds:
             yield period_of(kind, day)
         for later in range(1, min(self.lookback, (today - day).days) + 1):
@@ -67,7 +78,7 @@ class Mart:
 
 
 SCORECARD = Mart("scorecard", reads_messages=True)
-# Reads the rollup as well, which each scorecard is built after: so it has always seen what its scorecards saw.
+# Also reads the rollup. A scorecard is built after its day: a ranking that saw the scorecards saw the days.
 AREA_RANKING = Mart("area_ranking", KINDS, source=SCORECARD.name, ages=True)
 DAILY_SERIES = Mart("daily_series")
 RISING_TYPES = Mart("rising_types", source=DAILY_SERIES.name, lookback=34)

@@ -1,5 +1,5 @@
--- Days with messages that no build has seen, `soon` minutes after they were loaded, or `later` minutes in days before
--- `recent`: for how many minutes the oldest has waited.
+-- Days with messages that no build has seen `soon` minutes after they were loaded (`later` minutes in days before
+-- `recent`), and the minutes for which the oldest has waited.
 SELECT day, dateDiff('minute', min(e.loaded_at), now64(3)) AS minutes
 FROM events AS e
 INNER JOIN

@@ -1,4 +1,4 @@
-"""Reading the marts: a city's ranking in a period, the event types on the rise in an area, how well is reported.
+"""Reads the marts: the ranking of a city in a period, the rising event types of an area, the scorecards.
 
 Readers other than engineers see the published views, in which counts below 5 are None.
 """
@@ -16,17 +16,17 @@ Level = Literal["county", "town", "grid"]
 RankBy = Literal["count", "on_time", "per_1000"]
 ScoredLevel = Literal["city", "source", "county", "town"]
 
-# Ranks of an area whose quality score is lower are to be read with care, and are marked where they are shown.
+# Ranks of an area with a lower quality score are unreliable, and are marked where they are shown.
 DOUBTFUL_BELOW = 80.0
 
-_LATEST = date(1970, 1, 1)
+_LATEST = date(1970, 1, 1)  # as `day` of a read.sql: the newest day or period
 
 
 @dataclass(frozen=True)
 class RankedArea:
-    """A row of a ranking; equal values share a rank. Rates are 0..1; None: unknown or too small to show.
+    """A row of a ranking; equal values share a rank. Rates are 0..1. None: unknown, or too small to show.
 
-    `quality_score`, 0..100, is how well the area reports: no part of a rank, but how far to trust it.
+    quality_score: 0..100, how well the area reports. It does not change the rank, but says how far to trust it.
     """
 
     rank: int | None
@@ -54,9 +54,9 @@ class RankedArea:
 
 @dataclass(frozen=True)
 class RisingType:
-    """An event type in an area, by the `recent_days` up to and including `day`; see rising_types.sql for z.
+    """An event type in an area, over the `recent_days` that end with `day`; z is defined in rising_types/build.sql.
 
-    Where `base` is None, z is a lower bound (whole numbers up to 3), so that it does not give the base away.
+    If `base` is None, z is a lower bound (a whole number up to 3), so that the base cannot be computed from it.
     """
 
     event_type: int
@@ -76,9 +76,9 @@ class RisingType:
 
 @dataclass(frozen=True)
 class ScoredArea:
-    """A day's reporting in an area or by a source; see scorecard.sql. None: unknown or too small to show.
+    """The quality of a day's reports in an area or of a source; figures are defined in scorecard/build.sql.
 
-    `score` is 0..100, the shares 0..1.
+    score: 0..100; shares are 0..1. None: unknown, or too small to show.
     """
 
     area_code: str
@@ -103,7 +103,7 @@ class ScoredArea:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads as the client's user. `published`: through the views that hide small counts."""
+    """Reads with the rights of the client. `published`: through the views that hide small counts."""
 
     client: Client
     published: bool = True
@@ -119,16 +119,16 @@ class Reader:
         parent: str = "",
         limit: int = 50,
     ) -> list[RankedArea]:
-        """The areas of a city in rank order, in the period that `day` lies in, or the latest one.
+        """The areas of a city in rank order, in the period that contains `day`, or in the latest period.
 
-        parent: only areas directly below this county or town. Empty when that period was not built.
+        parent: only areas directly below this county or town. Empty if that period was not built.
         """
         scope = {"city": city, "level": level, "period": period, "day": day or _LATEST}
         rows = self._rows("area_ranking", scope | {"by": by, "parent": parent, "limit": limit})
         return [RankedArea(**row) for row in rows]
 
     def rising(self, city: str, area: str = "", *, day: date | None = None, limit: int = 15) -> list[RisingType]:
-        """Event types of a county (or, without one, of the city) by z, on `day` or the newest full day."""
+        """Event types of the county `area` (or of the city) by z, on `day` or on the newest full day."""
         level = "county" if area else "city"
         scope = {"city": city, "area": area or city, "level": level, "day": day or _LATEST, "limit": limit}
         return [RisingType(**row) for row in self._rows("rising_types", scope)]
@@ -136,9 +136,9 @@ class Reader:
     def scorecard(
         self, city: str, level: ScoredLevel = "county", *, day: date | None = None, parent: str = "", limit: int = 200
     ) -> list[ScoredArea]:
-        """How well is reported in a city, by area or source, lowest score first, on `day` or the latest one built.
+        """The scorecards of a city by area or source, lowest score first, on `day` or on the latest day built.
 
-        parent: only towns of this county. Empty when that day was not built.
+        parent: only towns of this county. Empty if that day was not built.
         """
         scope = {"city": city, "level": level, "day": day or _LATEST, "parent": parent, "limit": limit}
         return [ScoredArea(**row) for row in self._rows("scorecard", scope)]

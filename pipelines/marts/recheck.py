@@ -1,4 +1,4 @@
-"""Whether what was built last still equals its recomputation; what is stale by now is not judged."""
+"""Whether the newest builds still equal their recomputation. Partitions that are stale are not judged."""
 
 from datetime import date
 
@@ -16,19 +16,19 @@ GROUP BY period, period_start ORDER BY max(built_at) DESC, period_start DESC LIM
 
 
 def recheck_days(client: Client, limit: int = 7) -> dict[date, int]:
-    """Differing cells of each of the days built last; 0 where the rollup holds."""
+    """The number of differing cells by day, of the `limit` days built last; 0 if the day equals its recomputation."""
     days = [day for (day,) in client.query(_LATEST_DAYS, {"limit": limit}).result_rows]
-    found = {day: len(recompute_differences(client, day)) for day in days}
-    stale = set(stale_days(client, settle=0))  # asked last: a day touched while it was read is not judged
-    return {day: count for day, count in found.items() if day not in stale}
+    differences = {day: len(recompute_differences(client, day)) for day in days}
+    stale = set(stale_days(client, settle=0))  # read last, so that a day touched meanwhile is not judged
+    return {day: count for day, count in differences.items() if day not in stale}
 
 
 def recheck_mart(client: Client, mart: Mart, limit: int = 7) -> dict[Period, int]:
-    """Differing rows of each of the periods built last; 0 where the mart holds."""
+    """The number of differing rows by period, of the `limit` periods built last; 0 if it equals its recomputation."""
     rows = client.query(_LATEST_PERIODS, {"mart": mart.name, "limit": limit}).result_rows
     periods = [period_of(kind, first) for kind, first in rows]
-    found = {period: mart_differences(client, mart, period) for period in periods}
+    differences = {period: mart_differences(client, mart, period) for period in periods}
     stale = {period for other, period in stale_marts(client) if other == mart}
     if mart.reads_messages:
         stale |= {period_of("day", day) for day in stale_days(client)}
-    return {period: count for period, count in found.items() if period not in stale}
+    return {period: count for period, count in differences.items() if period not in stale}

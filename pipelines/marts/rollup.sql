@@ -1,8 +1,8 @@
--- One day of `reports`, by grid and type; the rows of `rollup_daily`.
+-- A day of `reports` by grid and type: the rows of `rollup_daily`.
 --
 -- The reports behind a cell:
 --   SELECT * FROM reports WHERE day = '2026-11-01' AND grid_code = '330203001001' AND event_type = 201
--- and behind one of its figures, add: handled / on_time / reopened / status = 'closed' / ...
+-- For the reports behind a figure, add a condition: handled / on_time / reopened / status = 'closed' / ...
 SELECT
     r.day AS day, r.city_code AS city_code, r.county_code AS county_code, r.town_code AS town_code,
     r.grid_code AS grid_code, r.event_type AS event_type,

@@ -1,4 +1,4 @@
--- Cells of a day whose stored figures are not what `reports` gives now. An absent side is an empty array.
+-- Cells of a day whose stored figures differ from their recomputation from `reports`. A missing side is an empty array.
 SELECT
     city_code, grid_code, event_type,
     groupArrayIf(figures, side = 'stored') AS stored, groupArrayIf(figures, side = 'recomputed') AS recomputed

@@ -1,7 +1,7 @@
-"""Keeps the rollup and the marts equal to what `reports` says, by rebuilding what was touched.
+"""Keeps the rollup and the marts equal to what `reports` gives, by rebuilding what was touched.
 
-Nothing is ever added to a figure: a stale day or period is recomputed and swapped in. So late
-messages, duplicates, corrections, a crash halfway and two runs at once leave the same figures.
+Figures are never incremented: a stale day or period is recomputed and swapped in. Late messages, duplicates,
+corrections, a crash halfway and two runs at once therefore lead to the same figures.
 """
 
 import uuid
@@ -22,7 +22,7 @@ from pipelines.marts.catalog import MARTS, Mart, Period
 from pipelines.marts.rollup import SETTLE, DayBuild, build_day, stale_days
 from pipelines.marts.swap import sweep
 
-# Open reports fall due without any message, so the latest periods are rebuilt once a day.
+# Open reports become overdue without a message, so periods that end within this time are rebuilt once a day.
 AGING = timedelta(days=31)
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ GROUP BY mart, period, period_start"""
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be built: days of the rollup first, then partitions of the marts."""
+    """Partitions to build: days of the rollup first, then periods of the marts."""
 
     days: tuple[date, ...] = ()
     marts: tuple[tuple[Mart, Period], ...] = ()
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a run has built, in order. `swept`: private tables of crashed runs that were dropped."""
+    """The builds of a run, in order. `swept`: private tables of crashed runs that were dropped."""
 
     run_id: str
     days: tuple[DayBuild, ...] = ()
@@ -62,136 +62,117 @@ class BuildResult:
 
     @property
     def superseded(self) -> int:
-        """Builds that gave way to a later one of the same partition."""
+        """The number of builds that gave way to a later build of the same partition."""
         return sum(day.superseded for day in self.days) + sum(mart.superseded for mart in self.marts)
 
 
 @dataclass(frozen=True)
-class _State:
-    """Builds of each day by source (a mart, or "" for the rollup); per mart period how many of them
-    its newest build had seen, and as of when."""
+class _BuildHistory:
+    """What was built so far.
+
+    builds: the number of builds of each day by source: a mart, or "" for the rollup. seen: by mart, kind and first
+    day of a period, how many of the builds of its days the newest build of the period had seen, and as of when.
+    """
 
     builds: dict[str, Counter[date]]
     seen: dict[tuple[str, str, date], tuple[int, datetime]]
 
-    def stale(self, mart: Mart, as_of: datetime) -> list[Period]:
+    def stale_periods(self, mart: Mart, as_of: datetime) -> list[Period]:
         days = self.builds[""].keys()
         periods = {period for day in days for period in mart.touched(day, as_of.date())}
         return sorted(period for period in periods if self._is_stale(mart, period, as_of))
 
     def will_build(self, mart: Mart, periods: Iterable[Period]) -> None:
-        """Count builds that are about to happen, for the marts that read this one."""
+        """Counts builds that are about to happen, for the marts that read this mart."""
         if mart.name in self.builds:
             self.builds[mart.name].update(period.first for period in periods)
 
     def _is_stale(self, mart: Mart, period: Period, as_of: datetime) -> bool:
-        known = self.seen.get((mart.name, period.kind, period.first))
-        if known is None:
+        newest = self.seen.get((mart.name, period.kind, period.first))
+        if newest is None:
             return True
-        aged = mart.ages and period.last >= as_of.date() - AGING and known[1].date() < as_of.date()
-        return aged or known[0] != self._builds_between(mart.source, mart.first_day(period), period.last)
-
-    def _builds_between(self, source: str, first: date, last: date) -> int:
-        return sum(self.builds[source][first + timedelta(days=n)] for n in range((last - first).days + 1))
+        builds_seen, built_as_of = newest
+        aged = mart.ages and period.last >= as_of.date() - AGING and built_as_of.date() < as_of.date()
+        days = _days(mart.first_day(period), period.last)
+        return aged or builds_seen != sum(self.builds[mart.source][day] for day in days)
 
 
 def days_between(first: date, last: date) -> list[date]:
-    """All days from `first` to `last`, both included. Raises UserFault when there are none."""
+    """All days from `first` to `last`, both included. Raises UserFault if there are none."""
     if first > last:
-        raise UserFault(f"the first day, {first}, lies after the last, {last}")
+        raise UserFault(f"第一天 {first} 晚于最后一天 {last} the first day is after the last")
+    return _days(first, last)
+
+
+def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def plan_days(days: Iterable[date], as_of: datetime | None = None) -> Plan:
-    """Rebuild these days, touched or not, and every period they go into."""
+    """Rebuild these days, touched or not, and every period that they belong to."""
     chosen = tuple(sorted(set(days)))
     today = (as_of or now()).date()
     touched = ((mart, period) for mart in MARTS for day in chosen for period in mart.touched(day, today))
-    return Plan(chosen, _in_order(touched))
+    return Plan(chosen, _in_build_order(touched))
 
 
 def plan_stale(client: Client, as_of: datetime | None = None, settle: float = SETTLE, paced: bool = False) -> Plan:
-    """Rebuild the days touched since their last build, and every period that lags behind its days.
+    """Rebuild the days touched since their last build, and every period that is older than its days.
 
-    paced: days older than a week at most once an hour; see `stale_days`.
+    settle: seconds, and paced: days older than a week at most once an hour; see `stale_days`.
     """
     moment = as_of or now()
     touched = plan_days(stale_days(client, settle, moment.date() if paced else None), moment)
-    return Plan(touched.days, _in_order(chain(touched.marts, stale_marts(client, moment))))
+    return Plan(touched.days, _in_build_order(chain(touched.marts, stale_marts(client, moment))))
 
 
 def plan_mart(client: Client, mart: Mart, as_of: datetime | None = None) -> Plan:
-    """Rebuild the periods of one mart that lag behind their days; days are left alone."""
+    """Rebuild the stale periods of one mart, and no days."""
     return Plan(marts=tuple(pair for pair in stale_marts(client, as_of) if pair[0] == mart))
 
 
 def stale_marts(client: Client, as_of: datetime | None = None) -> Iterator[tuple[Mart, Period]]:
-    """Periods built before the newest build of one of their days, or whose open reports have aged."""
+    """Periods built before the newest build of one of their days, or whose open reports have aged.
+
+    In the order in which they have to be built: a mart that reads another is stale if the other is.
+    """
     moment = as_of or now()
-    state = _state(client)
+    history = _build_history(client)
     for mart in MARTS:
-        periods = state.stale(mart, moment)
-        state.will_build(mart, periods)
+        periods = history.stale_periods(mart, moment)
+        history.will_build(mart, periods)
         yield from ((mart, period) for period in periods)
 
 
 def execute(
     client: Client, plan: Plan, progress: OnStep | None = None, as_of: datetime | None = None, run_id: str = ""
 ) -> BuildResult:
-    """Build what `plan` names, days first; `progress(1)` after each step."""
+    """Builds the partitions of `plan`, days first; calls `progress(1)` after each.
+
+    as_of: the reference time for what is overdue, now by default. Errors of ClickHouse are raised as they come: what
+    was built until then remains, and the rest remains stale.
+    """
     started, run, moment = monotonic(), run_id or uuid.uuid4().hex, as_of or now()
     swept = tuple(sweep(client))
-    days = tuple(_each(plan.days, lambda day: build_day(client, day, run), progress))
-    marts = tuple(_each(plan.marts, lambda pair: build_mart(client, *pair, run, moment), progress))
+    days = tuple(_with_progress(plan.days, lambda day: build_day(client, day, run), progress))
+    marts = tuple(_with_progress(plan.marts, lambda pair: build_mart(client, *pair, run, moment), progress))
     return BuildResult(run, days, marts, swept, monotonic() - started)
 
 
-def rebuild_days(
-    client: Client,
-    days: Iterable[date],
-    progress: OnStep | None = None,
-    as_of: datetime | None = None,
-    run_id: str = "",
-) -> BuildResult:
-    """`plan_days`, then `execute`."""
-    return execute(client, plan_days(days, as_of), progress, as_of, run_id)
-
-
-def rebuild_stale(
-    client: Client,
-    progress: OnStep | None = None,
-    as_of: datetime | None = None,
-    run_id: str = "",
-    settle: float = SETTLE,
-) -> BuildResult:
-    """`plan_stale`, then `execute`; does nothing when all figures are up to date.
-
-    Raises whatever ClickHouse raises; what was built until then stays, and the rest stays stale.
-    """
-    return execute(client, plan_stale(client, as_of, settle), progress, as_of, run_id)
-
-
-def build_marts(
-    client: Client, progress: OnStep | None = None, as_of: datetime | None = None, run_id: str = ""
-) -> BuildResult:
-    """Only the marts that lag behind the rollup; days are left alone."""
-    return execute(client, Plan(marts=_in_order(stale_marts(client, as_of))), progress, as_of, run_id)
-
-
-def _each(items: Iterable[T], work: Callable[[T], R], progress: OnStep | None) -> Iterator[R]:
+def _with_progress(items: Iterable[T], build: Callable[[T], R], progress: OnStep | None) -> Iterator[R]:
     for item in items:
-        yield work(item)
+        yield build(item)
         if progress:
             progress(1)
 
 
-def _state(client: Client) -> _State:
+def _build_history(client: Client) -> _BuildHistory:
     builds: dict[str, Counter[date]] = {mart.source: Counter() for mart in MARTS}
     for source, day, count in client.query(_BUILDS, {"sources": [mart for mart in builds if mart]}).result_rows:
         builds[source][day] = int(count)
     seen = client.query(_SEEN, query_tz="Asia/Shanghai").result_rows
-    return _State(builds, {(mart, kind, first): (int(count), as_of) for mart, kind, first, count, as_of in seen})
+    return _BuildHistory(builds, {(mart, kind, first): (int(count), as_of) for mart, kind, first, count, as_of in seen})
 
 
-def _in_order(pairs: Iterable[tuple[Mart, Period]]) -> tuple[tuple[Mart, Period], ...]:
+def _in_build_order(pairs: Iterable[tuple[Mart, Period]]) -> tuple[tuple[Mart, Period], ...]:
     return tuple(sorted(set(pairs), key=lambda pair: (MARTS.index(pair[0]), pair[1])))

@@ -1,6 +1,6 @@
--- Days whose reports changed since their newest build began. A push into the tables below `reports`
--- is not one step: the counter may be in before the rows are. So a build that began less than
--- `settle` seconds after the last push is not trusted; it is done once more.
+-- Days whose reports changed since their newest build began. An insert into the tables below `reports` is not atomic:
+-- the counter may be written before the rows. So a build that began less than `settle` seconds after the last insert
+-- is not trusted and is repeated.
 -- Days before `recent` wait until their newest build began `rest` seconds ago.
 SELECT a.day AS day
 FROM

@@ -1,13 +1,12 @@
-"""Builds one partition of a table in private and swaps it in as a whole.
+"""Builds a partition of a table in a private table and swaps it in as a whole.
 
-Readers see the old partition or the new one, never a mixture, and a crash leaves nothing but a
-private table that the next build of the partition, or `sweep`, drops.
+Readers see the old partition or the new one, never a mixture. A crash leaves only a private table, which the next
+build of the partition, or `sweep`, drops.
 
-Two builds of the same partition at once must not end with the older data in place. So a build,
-before it reads anything, makes its private table, then drops those of earlier builds, and gives up
-when it sees a later one. Whichever way the two interleave, only one of them still has a table to
-swap in, or one read after the other had finished. A process that was suspended and wakes up late
-finds its table gone.
+Two builds of the same partition at once must not end with the older data in place. Before it reads, a build therefore
+creates its private table, drops the tables of earlier builds, and gives up if it sees the table of a later build.
+However the two interleave, either only one of them still has a table to swap in, or one of them read after the other
+had finished. A process that was suspended and resumes late does not find its table.
 """
 
 import secrets
@@ -35,12 +34,12 @@ Partition = date | tuple[str, date]
 
 
 class Superseded(GridstreamError):
-    """A later build of the same partition has taken over; its result will stand, ours is dropped."""
+    """A later build of the same partition has taken over; the result of this build is dropped."""
 
 
 @dataclass
 class Swap:
-    """A context: inside it `fill` the private table, then `commit`. Leaving it drops the table."""
+    """A context manager: `fill` the private table, then `commit`. The table is dropped at the end."""
 
     client: Client
     table: str
@@ -68,16 +67,16 @@ class Swap:
         _drop(self.client, self.name)
 
     def fill(self, select: str, parameters: dict[str, Any]) -> int:
-        """Insert what `select` gives (columns in the table's order); the number of rows now inside."""
+        """Inserts the rows of `select` (columns in the order of the table); returns the number of rows in the table."""
         self.client.command(f"INSERT INTO {{build:Identifier}} {select}", parameters | {"build": self.name})
         return int(self.client.query("SELECT count() FROM {build:Identifier}", {"build": self.name}).result_rows[0][0])
 
     def commit(self) -> None:
-        """Put the private rows in the partition's place, in one step; without any, the partition goes."""
+        """Replaces the partition by the private rows in one step; without rows the partition is removed."""
         kind = "Date" if isinstance(self.partition, date) else "Tuple(String, Date)"
         target, build = quote_identifier(self.table), quote_identifier(self.name)
         replace = f"ALTER TABLE {target} REPLACE PARTITION {{partition:{kind}}} FROM {build}"
-        # Servers that do not know the setting do this anyway.
+        # Servers without this setting always allow it.
         allowed = f" SETTINGS {_FROM_EMPTY} = 1" if _FROM_EMPTY in self.client.server_settings else ""
         self.client.command(replace + allowed, {"partition": self.partition})
 
@@ -93,14 +92,14 @@ class Swap:
 
 
 def sweep(client: Client, older_than: timedelta = timedelta(hours=1)) -> list[str]:
-    """Drop private tables of builds that began longer ago and never ended; their names."""
-    now = int(client.query(_CLOCK).result_rows[0][0])
-    oldest = now - int(older_than.total_seconds() * 1e6)
+    """Drops private tables of builds that began longer ago and never ended; returns their names."""
+    server_time = int(client.query(_CLOCK).result_rows[0][0])
+    oldest = server_time - int(older_than.total_seconds() * 1e6)
     names = [name for (name,) in client.query(_SIBLINGS, {"prefix": _PREFIX}).result_rows]
-    left = [name for name in names if int(name.split("_")[-2]) < oldest]
-    for name in left:
+    abandoned = [name for name in names if int(name.split("_")[-2]) < oldest]
+    for name in abandoned:
         _drop(client, name)
-    return left
+    return abandoned
 
 
 def _drop(client: Client, name: str) -> None:

@@ -25,11 +25,6 @@ def publications(version: int, folder: Path = FOLDER) -> list[dict[str, Any]]:
     return [msgspec.json.decode(found[number].read_bytes()) for number in sorted(found)]
 
 
-def published_versions(folder: Path = FOLDER) -> set[int]:
-    """Versions that producers were told of."""
-    return {int(match[1]) for _, match in _published(folder)}
-
-
 def broken(version: Version, folder: Path = FOLDER) -> list[str]:
     """What `version`, as it is in the code now, would refuse of what was published; empty: compatible."""
     now = version.json_schema()

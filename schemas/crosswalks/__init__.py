@@ -74,12 +74,6 @@ def crosswalk(system: str) -> Crosswalk:
     return crosswalks()[system]
 
 
-@cache
-def map_all() -> dict[str, int]:
-    """Every listed source_type, of every system, with its type."""
-    return {name: code for found in crosswalks().values() for name, code in found.types.items()}
-
-
 @lru_cache(maxsize=65_536)
 def lookup(source_type: str) -> int | None:
     """What a crosswalk decides for `source_type`; None where the classifier has to decide: another

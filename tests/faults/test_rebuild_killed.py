@@ -131,7 +131,7 @@ def load_twice(stack: Stack, streaming: Streaming, folder: Path) -> Figures:
     with streaming():
         simulate(stack, folder / "one.jsonl", "--days", "3", "--messages", "15000")
         stack.wait_until_loaded()
-        runner.rebuild_stale(stack.loader)
+        runner.execute(stack.loader, runner.plan_stale(stack.loader))
         simulate(stack, folder / "two.jsonl", "--days", "3", "--messages", "15000", "--seed", "2")
         stack.wait_until_loaded()
     return figures(stack)
@@ -206,7 +206,7 @@ def test_a_day_is_rebuilt_while_its_messages_come_in(stack: Stack, streaming: St
         with closing(connect(stack.settings.clickhouse("loader"))) as client:
             days = [now().date() - timedelta(days=n) for n in (1, 0)]
             while not loaded.is_set():
-                seen.append(sum(day.reports for day in runner.rebuild_days(client, days).days))
+                seen.append(sum(day.reports for day in runner.execute(client, runner.plan_days(days)).days))
 
     builder = threading.Thread(target=keep_building)
     with streaming():
@@ -220,6 +220,6 @@ def test_a_day_is_rebuilt_while_its_messages_come_in(stack: Stack, streaming: St
             builder.join()
     print("builds", len(seen), "reports", sorted(set(seen)))
     assert len(set(seen)) > 3  # they saw the days grow
-    runner.rebuild_stale(stack.loader)
+    runner.execute(stack.loader, runner.plan_stale(stack.loader))
     require_figures(stack)
     require_proof(stack)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from infra.cli.app import build as application
 from infra.grants import QUALITY
-from pipelines.marts.runner import rebuild_days
+from pipelines.marts.runner import execute, plan_days
 from pipelines.quality.checkpoint import Checked, check, chosen
 from pipelines.quality.docs import build
 from pipelines.quality.history import keep, latest, rebuilt_days
@@ -47,7 +47,7 @@ def _not_passed(checked: Checked) -> dict[str, str]:
 
 def _write(stack: Stack, world: World) -> None:
     world.write()
-    rebuild_days(stack.loader, [DAY])
+    execute(stack.loader, plan_days([DAY]))
 
 
 @pytest.mark.parametrize("table", list(DAYS))

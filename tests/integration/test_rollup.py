@@ -20,7 +20,7 @@ from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
 from pipelines.marts.read import Reader
 from pipelines.marts.rollup import build_day, recompute_differences
-from pipelines.marts.runner import plan_stale, rebuild_days, rebuild_stale
+from pipelines.marts.runner import execute, plan_days, plan_stale
 from pipelines.marts.swap import Superseded, Swap
 from pipelines.services.clickhouse import connect
 from pipelines.services.queries import query_text
@@ -41,7 +41,7 @@ def _reported(client: Client, day: date = DAY) -> int:
 def test_touched_days_are_rebuilt_and_hold(stack: Stack) -> None:
     insert(stack.loader, 500)
     insert(stack.loader, 200, status="closed", hours=3)
-    result = rebuild_stale(stack.loader, settle=0)
+    result = execute(stack.loader, plan_stale(stack.loader, settle=0))
     assert [(day.day, day.reports) for day in result.days] == [(DAY, 500)]
     assert recompute_differences(stack.engineer, DAY) == []
     assert check_rollup(stack.engineer).state == "holds"  # the same question, asked by other code
@@ -77,7 +77,7 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
     def keep_building() -> None:
         client = connect(stack.settings.clickhouse("loader"))
         while not quiet.is_set():
-            rebuild_days(client, [DAY])
+            execute(client, plan_days([DAY]))
         client.close()
 
     builders = [threading.Thread(target=keep_building) for _ in range(2)]
@@ -88,7 +88,7 @@ def test_a_day_that_changes_under_its_builds_is_right_in_the_end(stack: Stack) -
     quiet.set()
     for builder in builders:
         builder.join()
-    rebuild_stale(stack.loader, settle=0)
+    execute(stack.loader, plan_stale(stack.loader, settle=0))
     assert recompute_differences(stack.engineer, DAY) == []
     closed = stack.scalar("SELECT sum(closed) FROM rollup_daily WHERE day = {d:Date}", d=DAY)
     assert closed == 300
@@ -116,7 +116,7 @@ def test_a_failed_build_leaves_the_day_as_it_was(stack: Stack) -> None:
 
 def test_readers_see_rankings_with_names_and_no_small_counts(stack: Stack) -> None:
     insert(stack.loader, 600)
-    rebuild_stale(stack.loader, settle=0)
+    execute(stack.loader, plan_stale(stack.loader, settle=0))
     published, whole = Reader(stack.engineer), Reader(stack.engineer, published=False)
     counties = published.ranking(CITY, "county", "day", day=DAY)
     in_grids = published.ranking(CITY, "grid", "day", day=DAY, limit=100_000)

@@ -1,13 +1,13 @@
--- Counties, towns and grids of each city in one period, counted and ranked.
+-- Counties, towns and grids of each city in a period, counted and ranked.
 --
--- An area is listed when it is registered on the period's last day, or when it has reports: a grid
--- without any is a finding too. Only cities with reports in the period are listed.
+-- An area is listed if it is registered on the last day of the period, or has reports: a grid without reports is
+-- worth showing, too. Only cities with reports in the period are listed.
 -- on_time_rate = on_time / handled. The median is the middle value, or the mean of the middle two.
--- quality_score is the mean of the scores of the period's days (mart_scorecard), each weighted by the messages that
--- arrived, accepted or not; a grid has too few for a score of its own and bears its town's. It is not part of any rank:
--- it says how far a rank can be trusted. An area that hides its late cases by not reporting them well ranks high and
--- shows a low score beside it.
--- The reports behind a row: drill/area_ranking.sql.
+-- quality_score is the mean of the scores of the days of the period (mart_scorecard), weighted by the messages that
+-- arrived, accepted or not. A grid has too few messages for a score of its own and gets that of its town. The score does
+-- not change a rank; it says how far the rank can be trusted: an area that hides late cases by reporting badly ranks
+-- high and has a low score.
+-- The reports behind a row: drill.sql.
 WITH
     with_reports AS
     (
@@ -56,7 +56,7 @@ WITH
     ),
     quality AS
     (
-        -- Tenths as whole numbers, so that the sum does not depend on its order.
+        -- Tenths as whole numbers, so that the sum does not depend on the order of the rows.
         SELECT
             city_code, level AS scored_level, area_code AS scored_area,
             toNullable(round(sum(toUInt64(round(10 * score)) * (messages + quarantined)) / sum(messages + quarantined) / 10, 1))

@@ -1,4 +1,4 @@
--- The reports behind a row of area_ranking, whatever its level, each with its part in the figures.
+-- The reports behind a row of area_ranking at any level, each with what it adds to the figures.
 SELECT
     report_id, day, grid_code, event_type, status, reported_at, due_at, handled_at,
     r.handled AS handled, r.on_time AS on_time, r.reopened AS reopened, status = 'rejected' AS rejected,

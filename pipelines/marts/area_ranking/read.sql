@@ -1,4 +1,4 @@
--- One period's ranking of a city; the period that `day` lies in, or the latest one (day 1970-01-01).
+-- The ranking of a city in the period that contains `day`, or in the latest period (day 1970-01-01).
 WITH latest AS
 (
     SELECT max(period_start) FROM $view

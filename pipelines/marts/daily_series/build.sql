@@ -1,6 +1,6 @@
--- Each county's day by event type.
+-- The day of each county by event type.
 --
--- The reports behind a row: drill/daily_series.sql.
+-- The reports behind a row: drill.sql.
 SELECT
     city_code, day, county_code, event_type,
     sum(d.reported) AS reported, sum(d.handled) AS handled, sum(d.on_time) AS on_time,

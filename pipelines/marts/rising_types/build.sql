@@ -1,27 +1,26 @@
--- Which event types rise in a city or county: the last 7 days against the 4 weeks before them.
+-- Event types that rise in a city or county: the last 7 days against the 4 weeks before them.
 --
 -- z compares two Poisson rates, x = recent in recent_days and y = base in base_days,
 -- r = recent_days / base_days:
 --     z = 2 (sqrt(x + 3/8) - sqrt(r (y + 3/8))) / sqrt(dispersion * (1 + r))
--- Square roots keep small counts honest (0 against 1 is no surprise) and allow zeros: Huffman,
+-- Square roots keep small counts from looking significant (0 against 1 does not) and allow zeros: Huffman,
 -- "An improved approximate two-sample Poisson test", Applied Statistics 33 (1984) 224-226.
--- Reports come in bunches, so counts vary more than Poisson's; `dispersion` = max(1, sample variance
--- / mean of the base, counted in blocks of recent_days) widens the yardstick, as in Farrington et al.,
+-- Reports arrive in clusters, so counts vary more than Poisson counts; `dispersion` = max(1, sample variance
+-- / mean of the base, counted in blocks of recent_days) widens the scale, as in Farrington et al.,
 -- "A statistical algorithm for the early detection of outbreaks", J. R. Statist. Soc. A 159 (1996)
--- 547-563. One block alone has no variance: it is 1 then.
--- A z above 2 happens by chance about once in 40, and 33 types are looked at: read it with the ratio.
+-- 547-563. A single block has no variance; the dispersion is 1 then.
+-- A z above 2 happens by chance about once in 40, and there are 33 types: read it together with the ratio.
 --
--- A city is observed from its first day, of the 35 that end with `day`, that has at least a tenth of
--- the reports of the usual one: a few stray reports dated weeks ago are no history. The usual day is
--- the one on which the median report fell (days ordered by size): unlike the median day it does not
--- heed strays, however many days they lie on; unlike the busiest day it does not heed one spike,
--- unless that has more reports than all other days together. With N observed days:
---   N >= 14  7 days against up to 4 whole weeks, so weekdays weigh the same on both sides;
---   N < 14   half of the days, 1 to 3, against the rest. Those are no whole weeks: weekdays weigh
---            unequally, and a type of working days may seem to rise after a weekend;
+-- A city is observed from the first of the 35 days that end with `day` on which it has at least a tenth of the reports
+-- of its usual day: a few stray reports dated weeks ago do not count as history. The usual day is the day of the
+-- median report (days ordered by size). Unlike the median day it ignores strays, on however many days; unlike the
+-- busiest day it ignores a spike, unless that has more reports than all other days together. With N observed days:
+--   N >= 14  7 days against up to 4 whole weeks, so weekdays have the same weight on both sides;
+--   N < 14   half of the days, 1 to 3, against the rest. These are not whole weeks: weekdays have unequal weight, and
+--            a type of working days may seem to rise after a weekend;
 --   N = 1    nothing to compare with: z is null and ranks last.
 --
--- The reports behind a row: drill/rising_types.sql.
+-- The reports behind a row: drill.sql.
 WITH
     counts AS
     (

@@ -1,4 +1,4 @@
--- The reports behind a row of rising_types: `part` says whether they count for recent or for base.
+-- The reports behind a row of rising_types: `part` says whether a report counts for recent or for base.
 SELECT
     report_id, day, grid_code, event_type, status, reported_at, text,
     if(day > {day:Date} - {recent_days:UInt8}, 'recent', 'base') AS part

@@ -1,5 +1,5 @@
--- An area's event types by how surprising their recent days are. Without a day (1970-01-01): the
--- newest full day, or today while there is no other.
+-- The event types of an area, highest z first. Without a day (1970-01-01): the newest full day, or today if there is no
+-- other.
 WITH newest AS
 (
     SELECT max(day) AS latest, maxIf(day, day < toDate(now('Asia/Shanghai'))) AS full FROM $view

@@ -1,31 +1,31 @@
--- How well is reported on one day: in each city, by each of its sources, in each county and town.
+-- How well is reported on a day: in each city, by each of its sources, in each county and town.
 --
--- The day is that of the reports: whatever concerns a report counts on the day it was reported on, a rejected message on
--- the day that it names (quarantine.reported_day). Of rejected messages only those count that name a known town, county
--- or city, by grid_code or else by the message's key, which is a grid code, too; equal ones count once.
+-- The day is that of the report, for its messages, too. A rejected message counts on the day that it names
+-- (quarantine.reported_day), if it names a known town, county or city by grid_code or by its key, which is also a grid
+-- code. Equal rejected messages count once.
 --
---   validity      (messages - warned / 2) / (messages + quarantined): a rejected message is lost, one with a warning half so
+--   validity      (messages - warned / 2) / (messages + quarantined): a rejected message is lost, one with a warning half
 --   completeness  (located + coded + handler_named) / (2 * reports + handled): a report should have a location and a type
---                 that a person or the source named, and once it is handled, the name of who did. Whether a limit was
---                 given cannot be told afterwards (due_at is stored either way), satisfaction is the citizen's to give.
---   timeliness    prompt / (messages - backfilled): arrived in Kafka within 15 minutes of updated_at. Of a message sent
---                 again the last arrival counts.
---   duplicate_share  repeated / reports: the text equals that of an earlier report of the same grid and day, after
---                 lower-casing and leaving out all but letters and digits. Resends of a message are no fault and not
---                 counted: they merge away.
+--                 that a person or the source named and, once it is handled, the name of the handler. Whether a limit
+--                 was given is not known afterwards (due_at is always stored); satisfaction is up to the citizen.
+--   timeliness    prompt / (messages - backfilled): arrived in Kafka within 15 minutes of updated_at. Of a message that
+--                 was sent again, the last arrival counts.
+--   duplicate_share  repeated / reports: the text equals that of an earlier report of the same grid and day, in lower
+--                 case and without anything but letters and digits. Resends of a message are not counted as errors:
+--                 they merge away.
 --   suspect_share suspected / messages
 --
 --   score = 100 * (0.30 validity + 0.25 completeness + 0.25 timeliness + 0.10 (1 - duplicate_share)
 --                  + 0.10 (1 - suspect_share))
--- A part that is unknown leaves with its weight, and the others are stretched to 100.
+-- A part that is unknown is left out with its weight, and the other weights are scaled to 100.
 --
--- Backfills: what happened before the first message of all arrived (ledger.first_kafka_time) could not be reported in time,
--- and where more than half of the messages of one source in a city arrived more than a day late, the source itself
--- was catching up (it was connected later, an outage was made good). The late messages of the one kind, and those more than a
--- day late of the other, are counted as `backfilled` and left out of timeliness. In all other cases a late message counts as
--- late: no single town can declare itself a backfill.
+-- Backfills: what happened before the first message of all arrived (ledger.first_kafka_time) could not be reported in
+-- time. If more than half of the messages of a source in a city arrived more than a day late, the source itself was
+-- catching up (it was connected later, or an outage was repaired). The late messages of the first kind, and those more
+-- than a day late of the second, count as `backfilled` and are left out of timeliness. In all other cases a late message
+-- counts as late: a single town cannot declare itself a backfill.
 --
--- The messages behind a row: drill/scorecard.sql.
+-- The messages behind a row: drill.sql.
 WITH
     (SELECT mapFromArrays(groupArray(toString(county_code)), groupArray(toString(city_code))) FROM counties FINAL) AS city_of,
     (SELECT groupArray(toString(city_code)) FROM cities FINAL) AS known_cities,

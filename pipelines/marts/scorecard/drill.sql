@@ -1,5 +1,5 @@
--- The messages behind a row of scorecard, accepted or not, each with its part in the figures. `area` is the code of a city,
--- county or town, or the name of a source; equal rejected messages are counted once.
+-- The messages behind a row of scorecard, accepted or not, each with what it adds to the figures. `area` is the code of a
+-- city, county or town, or the name of a source. Equal rejected messages are counted once.
 SELECT * FROM
 (
     SELECT

@@ -1,4 +1,4 @@
--- The scorecards of a city's areas or sources on one day, or on the latest one that has any (day 1970-01-01).
+-- The scorecards of the areas or sources of a city on a day, or on the latest day that has any (day 1970-01-01).
 SELECT
     area_code, area_zh, area_en, day, score, messages, quarantined, warned, suspected, backfilled, lag_p50_seconds,
     lag_p95_seconds, reports, completeness, validity, timeliness, duplicate_share, suspect_share

@@ -1,7 +1,7 @@
 """From rows of numbers to bytes: the messages as they are sent, each with what the manifest says of it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,6 @@ from pipelines.sources.simulator.texts import Texts
 from schemas.contract.v1 import CRSS, SOURCES, STATUSES
 
 _encode = msgspec.json.encode
-_DISPATCHED = STATUSES.index("dispatched")
 _UNIT = 1 / 1024
 # Trimmings of newer apps; contract v1 keeps them in `extra`.
 _UNKNOWN: tuple[Message, ...] = (
@@ -200,8 +199,3 @@ def _within(planted: tuple[tuple[str, str], ...], value: bytes | None) -> tuple[
 def _part(draw: int, shift: int) -> float:
     """Ten bits of a random number as a share of 0..1."""
     return (draw >> shift & 1023) * _UNIT
-
-
-def moment_ms(stamp: str) -> int:
-    """ms since the epoch of an RFC 3339 time."""
-    return round(datetime.fromisoformat(stamp).astimezone(UTC).timestamp() * 1000)

@@ -103,4 +103,5 @@ def test_a_users_mistake_fails_the_run_at_once_in_one_line() -> None:
     assert not result.retry_attempts_for_node("rebuild_range")
     failure = result.failure_data_for_node("rebuild_range")
     assert failure and failure.user_failure_data
-    assert failure.user_failure_data.description == "the first day, 2026-11-02, lies after the last, 2026-11-01"
+    expected = "第一天 2026-11-02 晚于最后一天 2026-11-01 the first day is after the last"
+    assert failure.user_failure_data.description == expected

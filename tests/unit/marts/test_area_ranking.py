@@ -1,4 +1,4 @@
-"""The ranking of areas, with figures reckoned by hand.
+"""The ranking of areas, with figures computed by hand.
 
 Two counties: 990001 with grids A (100 households) and B (50), 990002 with grids C (unknown), E (10,
 no reports) and D (no longer registered).
@@ -14,8 +14,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, PeriodKind, period_of
 from pipelines.marts.rollup import build_day
-from pipelines.marts.runner import Plan, execute, plan_days, rebuild_days
-from pipelines.services.queries import query_text
+from pipelines.marts.runner import Plan, execute, plan_days
 from tests.support.mart_facts import CITY, at, insert, message, registered
 
 DAY = date(2026, 3, 4)  # a Wednesday
@@ -52,7 +51,7 @@ def ranked(new_database: Callable[[], Client]) -> Client:
     """The same, built once; only to be read."""
     client = new_database()
     _fill(client)
-    rebuild_days(client, [DAY], as_of=AS_OF)
+    execute(client, plan_days([DAY], AS_OF), as_of=AS_OF)
     return client
 
 
@@ -126,7 +125,7 @@ def test_every_figure_is_the_number_of_reports_behind_it(ranked: Client, level: 
     for code, row in _ranking(ranked, level, "week").items():
         scope = {"first": row["period_start"], "last": row["period_end"], "city": CITY, "area": code}
         scope["as_of"] = AS_OF.strftime("%Y-%m-%d %H:%M:%S")
-        behind = list(ranked.query(query_text("marts/area_ranking/drill.sql"), scope).named_results())
+        behind = list(ranked.query(AREA_RANKING.drill_sql, scope).named_results())
         assert len(behind) == row["reported"]
         assert {name: sum(report[name] for report in behind) for name in DRILLED} == {n: row[n] for n in DRILLED}
 

@@ -1,4 +1,4 @@
-"""The daily rollup, with figures reckoned by hand."""
+"""The daily rollup, with figures computed by hand."""
 
 import re
 from datetime import date, timedelta

@@ -10,7 +10,6 @@ from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import DAILY_SERIES, period_of
 from pipelines.marts.rollup import build_day
-from pipelines.services.queries import query_text
 from tests.support.mart_facts import CITY, insert, message
 
 DAY = date(2026, 3, 4)
@@ -63,7 +62,7 @@ def test_figures_by_county_and_type(series: Client) -> None:
 def test_every_figure_is_the_number_of_reports_behind_it(series: Client) -> None:
     for (county, event_type), row in _rows(series, "daily_series").items():
         scope = {"day": DAY, "area": county, "event_type": event_type}
-        behind = list(series.query(query_text("marts/daily_series/drill.sql"), scope).named_results())
+        behind = list(series.query(DAILY_SERIES.drill_sql, scope).named_results())
         assert len({report["report_id"] for report in behind}) == len(behind) == row["reported"]
         assert {name: sum(report[name] for report in behind) for name in FIGURES} == {n: row[n] for n in FIGURES}
 

@@ -11,7 +11,6 @@ from clickhouse_connect.driver.client import Client
 from pipelines.clock import now
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import RISING_TYPES, period_of
-from pipelines.services.queries import query_text
 from tests.support.mart_facts import CITY, insert, message
 
 DAY = date(2026, 3, 31)
@@ -234,9 +233,7 @@ def test_counts_are_the_reports_behind_them(client: Client, daily: Sequence[int]
     query = "SELECT recent, base, recent_days, base_days FROM mart_rising_types WHERE area_code = {area:String}"
     (row,) = client.query(f"{query} AND event_type = 201", {"area": COUNTY}).named_results()
     scope = {"day": DAY, "event_type": 201, "area": COUNTY} | {n: row[n] for n in ("recent_days", "base_days")}
-    parts = [
-        report["part"] for report in client.query(query_text("marts/rising_types/drill.sql"), scope).named_results()
-    ]
+    parts = [report["part"] for report in client.query(RISING_TYPES.drill_sql, scope).named_results()]
     assert (parts.count("recent"), parts.count("base")) == (row["recent"], row["base"])
     assert row["base"] > 0
 

@@ -1,19 +1,23 @@
 """What is rebuilt when: touched days, the periods they go into, aging, crashed builds."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.catalog import AREA_RANKING, DAILY_SERIES, MARTS, RISING_TYPES, Period, period_of
 from pipelines.marts.rollup import build_day
-from pipelines.marts.runner import build_marts, plan_days, plan_stale, rebuild_days, rebuild_stale
+from pipelines.marts.runner import BuildResult, Plan, execute, plan_days, plan_stale, stale_marts
 from pipelines.marts.swap import Superseded, Swap, sweep
 from pipelines.services.queries import query_text
 from tests.support.mart_facts import at, insert, message
 
 DAY = date(2026, 3, 4)
 AS_OF = at(DAY, 12)
+
+
+def _rebuild_stale(client: Client, as_of: datetime = AS_OF) -> BuildResult:
+    return execute(client, plan_stale(client, as_of, settle=0), as_of=as_of)
 
 
 def _built(client: Client, mart: str) -> list[tuple[str, date]]:
@@ -55,7 +59,7 @@ def test_an_old_day_reaches_no_further_than_its_window() -> None:
 
 def test_nothing_is_stale_after_a_rebuild_and_a_message_makes_it_so_again(client: Client) -> None:
     insert(client, [message("a", DAY), message("b", DAY - timedelta(days=1))])
-    result = rebuild_stale(client, as_of=AS_OF, settle=0)
+    result = _rebuild_stale(client)
     assert len(result.days) == 2
     assert plan_stale(client, AS_OF, settle=0).steps == 0
     insert(client, [message("b", DAY - timedelta(days=1), "closed", after=3)])
@@ -66,10 +70,10 @@ def test_nothing_is_stale_after_a_rebuild_and_a_message_makes_it_so_again(client
 
 def test_marts_left_behind_by_a_crash_are_caught_up_in_one_go(client: Client) -> None:
     insert(client, [message("a", DAY)])
-    rebuild_stale(client, as_of=AS_OF, settle=0)
+    _rebuild_stale(client)
     insert(client, [message("b", DAY)])
     build_day(client, DAY, "crashed before the marts")
-    result = build_marts(client, as_of=AS_OF)
+    result = execute(client, Plan(marts=tuple(stale_marts(client, AS_OF))), as_of=AS_OF)
     assert not result.days
     assert {build.mart for build in result.marts} == {mart.name for mart in MARTS}
     assert client.query("SELECT recent FROM mart_rising_types WHERE level = 'city'").result_rows == [(2,)]
@@ -78,14 +82,14 @@ def test_marts_left_behind_by_a_crash_are_caught_up_in_one_go(client: Client) ->
 
 def test_the_next_day_gets_its_rising_types_without_any_message(client: Client) -> None:
     insert(client, [message("a", DAY)])
-    rebuild_stale(client, as_of=AS_OF, settle=0)
-    rebuild_stale(client, as_of=AS_OF + timedelta(days=1), settle=0)
+    _rebuild_stale(client)
+    _rebuild_stale(client, AS_OF + timedelta(days=1))
     assert _built(client, "rising_types") == [("day", DAY), ("day", DAY + timedelta(days=1))]
 
 
 def test_recent_rankings_age_once_a_day_and_old_ones_do_not(client: Client) -> None:
     insert(client, [message("a", DAY)])
-    rebuild_stale(client, as_of=AS_OF, settle=0)
+    _rebuild_stale(client)
     late = [mart.name for mart, _ in plan_stale(client, AS_OF + timedelta(hours=11), settle=0).marts]
     tomorrow = plan_stale(client, AS_OF + timedelta(days=1), settle=0).marts
     next_year = plan_stale(client, AS_OF + timedelta(days=366), settle=0).marts
@@ -97,14 +101,14 @@ def test_recent_rankings_age_once_a_day_and_old_ones_do_not(client: Client) -> N
 def test_progress_counts_every_step(client: Client) -> None:
     insert(client, [message("a", DAY)])
     steps: list[int] = []
-    result = rebuild_days(client, [DAY], progress=steps.append, as_of=AS_OF)
+    result = execute(client, plan_days([DAY], AS_OF), steps.append, AS_OF)
     assert sum(steps) == len(result.days) + len(result.marts) == plan_days([DAY], AS_OF).steps
 
 
 def test_columns_stand_in_the_order_of_the_tables(client: Client) -> None:
     scope = {"period": "day", "first": DAY, "last": DAY, "as_of": "2026-03-04 12:00:00"}
     for mart in MARTS:
-        selected = client.query(query_text(f"marts/{mart.name}/build.sql"), scope).column_names
+        selected = client.query(mart.build_sql, scope).column_names
         assert selected == client.query(f"SELECT * FROM {mart.table}").column_names
 
 

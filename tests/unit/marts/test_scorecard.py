@@ -1,4 +1,4 @@
-"""The scorecards, with figures reckoned by hand.
+"""The scorecards, with figures computed by hand.
 
 County 990001 has the towns 990001001, which reports well, and 990001002, which does not; county 990002 was caught up
 with.
@@ -16,8 +16,7 @@ from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, SCORECARD, period_of
 from pipelines.marts.read import Reader
 from pipelines.marts.rollup import build_day
-from pipelines.marts.runner import rebuild_days, stale_marts
-from pipelines.services.queries import query_text
+from pipelines.marts.runner import execute, plan_days, stale_marts
 from pipelines.verify.marts import check_marts
 from schemas.contract.v1 import SOURCES
 from schemas.migrations import migrations
@@ -97,7 +96,7 @@ def scored(new_database: Callable[[], Client]) -> Client:
     client = new_database()
     _register(client)
     _report(client)
-    rebuild_days(client, [DAY], as_of=at(DAY, 20))
+    execute(client, plan_days([DAY], at(DAY, 20)), as_of=at(DAY, 20))
     return client
 
 
@@ -165,14 +164,14 @@ def test_only_places_and_sources_that_are_known_have_a_card(cards: dict[str, dic
 
 def test_every_source_of_the_contract_is_counted_and_named() -> None:
     views = next(migration.sql for migration in migrations() if migration.name == "scorecard")
-    for text in (query_text("marts/scorecard/build.sql"), views):
+    for text in (SCORECARD.build_sql, views):
         assert [source for source in SOURCES if f"'{source}'" not in text] == []
 
 
 def test_the_messages_behind_a_card(scored: Client, cards: dict[str, dict[str, Any]]) -> None:
     for code, row in cards.items():
         scope = {"day": DAY, "city": CITY, "area": code}
-        behind = list(scored.query(query_text("marts/scorecard/drill.sql"), scope).named_results())
+        behind = list(scored.query(SCORECARD.drill_sql, scope).named_results())
         accepted = [one for one in behind if one["part"] == "accepted"]
         refused = {one["payload_sha256"] for one in behind if one["part"] == "quarantined"}
         assert (len(accepted), len(refused)) == (row["messages"], row["quarantined"]), code
@@ -211,7 +210,7 @@ def test_a_period_weighs_its_days_by_their_messages(client: Client) -> None:
 def test_a_rejected_message_alone_touches_its_day(client: Client) -> None:
     _register(client)
     _refuse(client, [_refused(f"{BAD}001")])
-    rebuild_days(client, [DAY], as_of=at(DAY, 20))
+    execute(client, plan_days([DAY], at(DAY, 20)), as_of=at(DAY, 20))
     (town,) = Reader(client, published=False).scorecard(CITY, "town")
     assert (town.area_code, town.messages, town.quarantined, town.score) == (BAD, 0, 1, 0.0)
     assert {mart.name for mart, _ in stale_marts(client, at(DAY, 20))} == set()
