@@ -1,1 +1,1 @@
-"""Undecided reports out to a clerk as a spreadsheet, and decisions back as messages."""
+"""Undecided reports: exported for clerks as a spreadsheet, and decisions sent back as messages."""

@@ -1,7 +1,6 @@
-"""`gridstream review`: reports that nobody and nothing decided, out to a clerk as CSV and back as messages."""
+"""`gridstream review`: undecided reports, exported as CSV for clerks, and decisions sent as messages."""
 
 import sys
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +11,8 @@ from rich.text import Text
 from infra.cli.shared.output import EXIT_FAILS, AsJson, emit, number
 from infra.settings import settings
 from pipelines.errors import UserFault
-from pipelines.review import review
-from pipelines.services.clickhouse import connect
+from pipelines.review.decisions import prepare
+from pipelines.review.spreadsheet import queue, read_csv, sorted_faults, to_csv
 from pipelines.services.publish import Publisher
 
 _HELP = """复核队列：导出待定类型的上报，填好后导回。
@@ -31,15 +30,15 @@ def export(
 
     Writes the queue as CSV, least confident first, one line for reports that say the same. Fill in event_type.
     """
-    with closing(connect(settings().clickhouse("engineer"))) as client:
-        rows = review.queue(client, limit)
+    with settings().client("engineer") as client:
+        rows = queue(client, limit)
     try:
-        file.write_bytes(review.to_csv(rows))
+        file.write_bytes(to_csv(rows))
     except OSError as error:
-        raise UserFault(f"Cannot write {file}: {error.strerror}.") from error
+        raise UserFault(f"无法写入 cannot write {file}: {error.strerror}") from error
     document = {"file": file, "lines": len(rows), "reports": sum(row["alike"] for row in rows)}
-    told = f"{number(len(rows))} 行 lines, {number(document['reports'])} 条上报 reports: {file}"
-    emit(document, as_json, lambda: Text(told))
+    summary = f"{number(len(rows))} 行 lines, {number(document['reports'])} 条上报 reports: {file}"
+    emit(document, as_json, lambda: Text(summary))
 
 
 def import_(
@@ -51,23 +50,25 @@ def import_(
     code 1 then. Importing a file twice counts once.
     """
     try:
-        filled = review.read_csv(file.read_bytes())
+        sheet = read_csv(file.read_bytes())
     except OSError as error:
-        raise UserFault(f"Cannot read {file}: {error.strerror}.") from error
-    now = settings()
-    with closing(connect(now.clickhouse("engineer"))) as client:
-        prepared = review.prepare(client, filled.decisions, datetime.now(UTC))
+        raise UserFault(f"无法读取 cannot read {file}: {error.strerror}") from error
+    config = settings()
+    with config.client("engineer") as client:
+        prepared = prepare(client, sheet.decisions, datetime.now(UTC))
     if prepared.messages:
-        with Publisher(now.kafka_bootstrap, now.topic) as publisher:
+        with Publisher(config.kafka_bootstrap, config.topic) as publisher:
             for key, value in prepared.messages:
                 publisher.send(value, key)
-    faults = list(review.all_faults(filled.faults, prepared.faults))
+    faults = list(sorted_faults(sheet.faults, prepared.faults))
     for fault in faults:
         sys.stderr.write(f"第 {fault.line} 行 line {fault.line}: {fault.reason}\n")
     sent, holding = len(prepared.messages), prepared.holding
-    told = f"已发送 sent {sent}, 已生效 already hold {holding}, 空白 blank {filled.blank}, 有误 in error {len(faults)}"
-    document = {"sent": sent, "already": holding, "blank": filled.blank, "faults": [one._asdict() for one in faults]}
-    emit(document, as_json, lambda: Text(told))
+    summary = (
+        f"已发送 sent {sent}, 已生效 already hold {holding}, 空白 blank {sheet.blank}, 有误 in error {len(faults)}"
+    )
+    document = {"sent": sent, "already": holding, "blank": sheet.blank, "faults": [fault._asdict() for fault in faults]}
+    emit(document, as_json, lambda: Text(summary))
     if faults:
         raise SystemExit(EXIT_FAILS)
 

@@ -12,7 +12,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
-from pipelines.review.review import Decision, message, prepare, queue, read_csv, snapshots, to_csv
+from pipelines.review.decisions import message, prepare, snapshots
+from pipelines.review.spreadsheet import Decision, queue, read_csv, to_csv
 from schemas.contract.v1 import Report
 from schemas.event_types import event_type
 
@@ -104,7 +105,7 @@ def filled(client: Client, code: str) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-@pytest.mark.parametrize("report", ["R1", "202603010000001234", "=1+1", "-7", "'x"])
+@pytest.mark.parametrize("report", ["R1", "202603010000001234", "=1+1", "-7", "'x", "'=1"])
 def test_what_was_exported_comes_back(client: Client, report: str) -> None:
     add(client, report)
     assert read_csv(filled(client, "405 噪声")).decisions == [Decision(2, report, 405)]
@@ -118,21 +119,21 @@ def test_a_file_in_the_other_encoding_or_order() -> None:
 
 def test_faults_are_named_by_line_and_the_rest_goes_on() -> None:
     lines = ["report_id,event_type", "R1,405", "R2,777", "R3,noise", ",405", "R1,405", "R1,101", "R4,101", "R5,"]
-    found = read_csv("\n".join(lines).encode())
-    assert [(one.report_id, one.event_type) for one in found.decisions] == [("R1", 405), ("R4", 101)]
-    assert [fault.line for fault in found.faults] == [3, 4, 5, 7]
-    assert found.blank == 1
+    sheet = read_csv("\n".join(lines).encode())
+    assert [(decision.report_id, decision.event_type) for decision in sheet.decisions] == [("R1", 405), ("R4", 101)]
+    assert [fault.line for fault in sheet.faults] == [3, 4, 5, 7]
+    assert sheet.blank == 1
 
 
 def test_as_a_chinese_spreadsheet_saves_it() -> None:
     """Byte-order mark, CRLF, full-width digits, a cell of two lines: rows are numbered as the clerk sees them."""
     lines = ["report_id,event_type 类型（请填代码）,text", 'R1,４０５,"上\n下"', "R2,４０５　噪声,x", "", "R3,七七七,x"]
-    found = read_csv("\r\n".join(lines).encode("utf-8-sig"))
-    assert found.decisions == [Decision(2, "R1", 405), Decision(3, "R2", 405)]
-    assert [(fault.line, "七七七" in fault.reason) for fault in found.faults] == [(5, True)]
+    sheet = read_csv("\r\n".join(lines).encode("utf-8-sig"))
+    assert sheet.decisions == [Decision(2, "R1", 405), Decision(3, "R2", 405)]
+    assert [(fault.line, "七七七" in fault.reason) for fault in sheet.faults] == [(5, True)]
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xff\xff", b"report_id\nR1\n"])
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xff\xff", b"report_id\nR1\n", b"a" * 200_000])
 def test_other_files_are_refused(content: bytes) -> None:
     with pytest.raises(UserFault):
         read_csv(content)
@@ -177,6 +178,6 @@ def test_the_same_decision_is_the_same_message(client: Client) -> None:
 def test_people_are_not_overruled(client: Client) -> None:
     add(client, "same", decided_by="person", event_type=405)
     add(client, "other", decided_by="person", event_type=101)
-    found = prepare(client, [Decision(2, "same", 405), Decision(3, "other", 405), Decision(4, "none", 405)], NOW)
-    assert (found.messages, found.holding, [fault.line for fault in found.faults]) == ([], 1, [3, 4])
-    assert "101" in found.faults[0].reason
+    prepared = prepare(client, [Decision(2, "same", 405), Decision(3, "other", 405), Decision(4, "none", 405)], NOW)
+    assert (prepared.messages, prepared.holding, [fault.line for fault in prepared.faults]) == ([], 1, [3, 4])
+    assert "101" in prepared.faults[0].reason

@@ -1,0 +1,163 @@
+"""The review queue as a CSV file for clerks, and the decisions that they fill in.
+
+`event_type` is the column to fill in. Texts and other fields are the stored, masked ones.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from pipelines.errors import UserFault
+from schemas.event_types import known_codes
+
+COLUMNS = {
+    "report_id": "report_id",
+    "event_type": "event_type 类型（请填代码）",
+    "text": "text 内容",
+    "best": "best guesses 模型的前三",
+    "confidence": "confidence 置信度",
+    "alike": "alike 相同来文数",
+    "reported_at": "reported_at 上报时间",
+    "grid_code": "grid_code 网格",
+    "source": "source 来源",
+    "status": "status 状态",
+}
+# Cells that a spreadsheet would run as a formula, or round as a number; and such cells already
+# escaped.
+_UNSAFE = re.compile(r"'*(?:[=+\-@\t\r]|\d{12,}$)")
+
+_QUEUE = """
+SELECT report_id, text, confidence, alternatives, alternatives_zh, alternative_confidence, alike,
+    reported_at, grid_code, source, status, model_version
+FROM review_queue
+ORDER BY confidence, reported_at, report_id
+LIMIT {limit:UInt32}"""
+
+
+class Decision(NamedTuple):
+    """A type that a clerk filled in. `line`: the row number in the spreadsheet; the header is row
+    1, and line feeds in a cell do not count."""
+
+    line: int
+    report_id: str
+    event_type: int
+
+
+class LineFault(NamedTuple):
+    """A line that cannot become a message, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass
+class FilledSheet:
+    """A file as read: decisions, faulty lines, and the number of lines left blank."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    faults: list[LineFault] = field(default_factory=list)
+    blank: int = 0
+
+
+def queue(client: Client, limit: int) -> list[dict[str, Any]]:
+    """The first `limit` groups of the review queue, least confident first."""
+    return list(client.query(_QUEUE, {"limit": limit}, tz_mode="aware").named_results())
+
+
+def to_csv(rows: Iterable[dict[str, Any]]) -> bytes:
+    """UTF-8 with a byte-order mark, so that spreadsheets show Chinese. `event_type` is empty. A
+    cell that a spreadsheet would take for a formula or round as a number gets an apostrophe in
+    front."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS.values())
+    for row in rows:
+        guesses = zip(row["alternatives"], row["alternatives_zh"], row["alternative_confidence"], strict=True)
+        cells = row | {
+            "event_type": "",
+            "best": "; ".join(f"{code} {zh} {confidence:.2f}" for code, zh, confidence in guesses),
+            "confidence": f"{row['confidence']:.3f}",
+            "reported_at": row["reported_at"].isoformat(sep=" ", timespec="minutes"),
+        }
+        writer.writerow([_escaped(str(cells[name])) for name in COLUMNS])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if _UNSAFE.match(cell) else cell
+
+
+def _unescaped(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _UNSAFE.match(cell[1:]) else cell
+
+
+def read_csv(content: bytes) -> FilledSheet:
+    """The decisions of a filled-in file. It needs the columns report_id and event_type, in any
+    order, in UTF-8 or in GB 18030, which Chinese spreadsheet programs write.
+
+    Raises:
+        UserFault: the columns are missing, or the file is not CSV text.
+    """
+    reader = csv.reader(io.StringIO(_decoded(content), newline=""))
+    sheet, decided = FilledSheet(), dict[str, Decision]()
+    try:
+        header = [cell.split()[0].lower() if cell.split() else "" for cell in next(reader, [])]
+        if not {"report_id", "event_type"} <= set(header):
+            raise UserFault(
+                "首行须有 report_id 与 event_type 两列 the first line must name the columns report_id and event_type, "
+                "as `review export` writes it"
+            )
+        for line, row in enumerate(reader, 2):
+            if any(map(str.strip, row)):
+                _read_line(sheet, decided, line, dict(zip(header, row, strict=False)))
+    except csv.Error as error:
+        raise UserFault(f"第 {reader.line_num} 行不是 CSV line {reader.line_num} is not CSV: {error}") from error
+    return sheet
+
+
+def _read_line(sheet: FilledSheet, decided: dict[str, Decision], line: int, cells: dict[str, str]) -> None:
+    """Add a line to `sheet`; `decided`: the decision on each report so far."""
+    report, filled_in = _unescaped(cells.get("report_id", "").strip()), cells.get("event_type", "").strip()
+    if not filled_in:
+        sheet.blank += 1
+        return
+    code = _code(filled_in)
+    if code is None:
+        sheet.faults.append(LineFault(line, f"没有此类型 no such event type: {filled_in[:40]}"))
+    elif not report:
+        sheet.faults.append(LineFault(line, "没有 report_id no report_id"))
+    elif report not in decided:
+        decided[report] = Decision(line, report, code)
+        sheet.decisions.append(decided[report])
+    elif decided[report].event_type != code:
+        earlier = decided[report].line
+        sheet.faults.append(LineFault(line, f"{report}: 第 {earlier} 行定为别类 line {earlier} decides otherwise"))
+
+
+def _code(cell: str) -> int | None:
+    """The code in `405`, `405.0` or `405 name`, also in full-width digits; None if there is no such
+    type."""
+    match = re.match(r"([0-9]{3})(\.0*)?(?![0-9.])", unicodedata.normalize("NFKC", cell))
+    return int(match[1]) if match and int(match[1]) in known_codes() else None
+
+
+def _decoded(content: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise UserFault(
+        "文件既非 UTF-8 也非 GB 18030，请另存为 CSV the file is neither UTF-8 nor GB 18030 text: save it as CSV"
+    )
+
+
+def sorted_faults(*parts: Iterable[LineFault]) -> Iterator[LineFault]:
+    """All faults in the order of their lines."""
+    yield from sorted(fault for part in parts for fault in part)
