@@ -12,7 +12,6 @@ PACKAGES = ("pipelines", "infra", "dagster_project")
 # Not converted yet.
 PENDING = {
     "dagster_project/quality.py",
-    "dagster_project/quarantine.py",
     "dagster_project/rebuild.py",
     "infra/cli/data/sql.py",
     "infra/cli/figures/mart_options.py",
@@ -21,8 +20,6 @@ PENDING = {
     "infra/cli/figures/scorecard.py",
     "infra/cli/model/classify.py",
     "infra/cli/model/model.py",
-    "infra/cli/model/review.py",
-    "infra/cli/quarantine/act.py",
     "infra/cli/stack/stack.py",
     "infra/local/fetch/jars.py",
     "infra/local/fetch/java.py",
@@ -47,10 +44,6 @@ PENDING = {
     "pipelines/places/registry.py",
     "pipelines/privacy/mask.py",
     "pipelines/quality/checkpoint.py",
-    "pipelines/quarantine/read.py",
-    "pipelines/quarantine/repair.py",
-    "pipelines/quarantine/selection.py",
-    "pipelines/review/review.py",
     "pipelines/services/clickhouse.py",
     "pipelines/services/kafka.py",
     "pipelines/services/positions.py",
