@@ -1,4 +1,4 @@
-"""What the stream job writes. Dagster does not run the stream: it observes these from outside."""
+"""The tables that the stream writes. Dagster does not run the stream, it only observes them."""
 
 import dagster as dg
 
@@ -23,7 +23,7 @@ GRID_REPORTS = dg.AssetSpec(
     group_name=STREAM,
     kinds={"kafka"},
     description="上报消息的 Kafka 主题，每条消息是一件上报在某一步的完整快照。\n\n"
-    "The Kafka topic of reports; a message is a whole snapshot of a report at one step of its life.",
+    "The Kafka topic of the reports; a message is a complete snapshot of a report at one step of its life.",
     metadata={"topic": settings().topic},
 )
 EVENTS = _table(
@@ -35,13 +35,13 @@ QUARANTINE = _table(
     "quarantine",
     ["grid_reports"],
     "被拒的消息与拒绝的理由，已脱敏；修正后可重放。\n\n"
-    "Every rejected message with its reasons, masked; `gridstream quarantine` lists and replays them.",
+    "Every rejected message with its reasons, masked; it can be repaired and replayed: `gridstream quarantine`.",
 )
 LEDGER = _table(
     "ledger",
     ["grid_reports"],
-    "账本：每个位移区间载入前后各一行；偏移连续，条数相符。\n\n"
-    "The ledger: a row before and after each offset range; its largest finished offset is the high-water mark.",
+    "账本：每个偏移量区间载入前后各一行；偏移量连续，条数相符。\n\n"
+    "The ledger: a row before and a row after each offset range; the last finished offset is the high-water mark.",
     invariant="last - first + 1 = good + quarantined + duplicates, and ranges are contiguous",
 )
 REPORTS = _table(

@@ -1,6 +1,6 @@
 """Proof, from Kafka and ClickHouse alone, that nothing was lost and nothing counted twice.
 
-Shares no code with what loads: a mistake there cannot hide itself here.
+It shares no code with the loader, so that a bug there cannot hide here.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +20,15 @@ from pipelines.verify.rollup import check_rollup
 from pipelines.verify.stored import Tally, check_counts
 from pipelines.verify.tables import check_reports, check_uniqueness
 
-__all__ = ["Check", "ProofFinding", "VerifyProgress", "VerifyReport", "verify"]
+__all__ = ["UNFINISHED_AFTER_SECONDS", "Check", "ProofFinding", "VerifyProgress", "VerifyReport", "verify"]
 
 WINDOW = 1_000_000
+# A range takes seconds; a stream that waits for a service finishes it when the service is back.
 UNFINISHED_AFTER_SECONDS = 600
 
 
 class VerifyProgress(NamedTuple):
-    """Who is told how far it is, in offsets: the total once, then steps."""
+    """Callbacks for a progress bar, in offsets: `started` is called once with the total, `done` with each step."""
 
     started: Callable[[int], None] = lambda total: None
     done: Callable[[int], None] = lambda offsets: None
@@ -48,12 +49,12 @@ def verify(
     Args:
         bootstrap: Kafka's bootstrap servers.
         clickhouse: a user who may read events, quarantine, ledger, reports, rollup and marts.
-        quick: leave Kafka's messages unread; only its offsets are asked for.
+        quick: do not read Kafka's messages, only its offsets.
         window: offsets held in memory at once (about 100 bytes each).
-        patience: seconds after which a range begun and not finished is worth a warning.
+        patience: seconds after which a range that was begun and not finished is a warning.
 
     Raises:
-        UserFault: no such topic.
+        UserFault: there is no such topic.
         TransientFault: Kafka or ClickHouse does not answer.
     """
     began = monotonic()
@@ -62,9 +63,10 @@ def verify(
         stack.callback(client.close)
         loads = read_ledger(client, topic)  # before Kafka's ends: the stream may be running
         log = stack.enter_context(TopicLog(bootstrap, topic))
+        begins = {(log.topic_id, partition): begin for partition, begin in log.begins.items()}
         checks = (
-            check_ledger(loads, {(log.topic_id, p): begin for p, begin in log.begins.items()}, patience),
-            *_offsets(client, log, newest(loads), quick, window, progress or VerifyProgress()),
+            check_ledger(loads, begins, patience),
+            *_check_offsets(client, log, newest(loads), quick, window, progress or VerifyProgress()),
             check_uniqueness(client),
             check_reports(client),
             check_rollup(client),
@@ -73,25 +75,25 @@ def verify(
         return VerifyReport(topic, log.topic_id, clickhouse.database, quick, checks, monotonic() - began)
 
 
-def _offsets(
+def _check_offsets(
     client: Client, log: TopicLog, loads: Sequence[Ranges], quick: bool, window: int, progress: VerifyProgress
 ) -> tuple[Check, Check]:
-    """The checks that walk offsets: the tables against the ledger, and the topic against the tables."""
+    """The checks that walk all offsets: the tables against the ledger, and the topic against the tables."""
     tallies = [Tally(load, load.epoch) for load in loads]
     progress.started(sum(load.high_water - int(load.first[0]) + 1 for load in loads if len(load.first)))
-    reading: dict[int, Reading] = {}
+    readings: list[Reading] = []
     for tally in tallies:
-        alive = tally.load.topic_id == log.topic_id and not quick
-        seen = walk(client, log if alive else None, tally, window, progress.done)
-        if alive:
-            reading[tally.load.partition] = seen
+        readable = tally.load.topic_id == log.topic_id and not quick
+        reading = walk(client, log if readable else None, tally, window, progress.done)
+        if readable:
+            readings.append(reading)
     counts = check_counts(client, log.topic, tallies, sum(_unproven(tally, log, quick) for tally in tallies))
     current = [tally for tally in tallies if tally.load.topic_id == log.topic_id]
-    return counts, check_completeness(log, current, list(reading.values()), quick)
+    return counts, check_completeness(log, current, readings, quick)
 
 
 def _unproven(tally: Tally, log: TopicLog, quick: bool) -> int:
-    """Rows merged away whose messages were not read: Kafka has them no more, or `quick`."""
+    """Number of rows merged away whose messages were not read: Kafka no longer has them, or `quick`."""
     load = tally.load
     gone = load.topic_id != log.topic_id or quick
     begin = load.high_water + 1 if gone else log.begins.get(load.partition, 0)

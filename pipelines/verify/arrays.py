@@ -1,4 +1,4 @@
-"""Reading ClickHouse as numpy columns: the little that every check needs."""
+"""Reads query results as numpy columns or rows, for all checks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ _SETTINGS = {
 def columns(
     client: Client, sql: str, parameters: Mapping[str, Any], external: ExternalData | None = None
 ) -> dict[str, Any]:
-    """The result's columns by name as numpy arrays; `external` is a table that travels with the query."""
+    """The result's columns by name as numpy arrays. external: a table sent with the query."""
     table = client.query_arrow(sql, dict(parameters), settings=_SETTINGS, external_data=external)
     return {name: table[name].to_numpy() for name in table.column_names}
 
@@ -33,11 +33,11 @@ def ints(values: Any) -> Ints:
 
 
 def dicts(client: Client, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A small result, row by row."""
+    """A small result as one dict per row."""
     result = client.query(sql, dict(parameters), settings=_SETTINGS)
     return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
 
 def figures(client: Client, sql: str, parameters: Mapping[str, Any]) -> dict[str, int]:
-    """A result of one row of whole numbers."""
+    """The integers of a result with one row, by column name."""
     return {name: int(value) for name, value in dicts(client, sql, parameters)[0].items()}

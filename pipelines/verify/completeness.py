@@ -1,8 +1,8 @@
-"""Check: every message of the topic is where it should be, and is the one stored there.
+"""Check: every message of the topic is stored where it should be, and what is stored there is that message.
 
 Each offset that Kafka still has, up to the ledger's high-water mark, is exactly one of: in `events`
 with this event_id; in `quarantine` with these bytes; in neither, its event_id being in `events` under
-another offset (a resend, dropped or merged away). Anything else is lost or not the same message.
+another offset (a resend, dropped or merged away). Anything else is a lost message or a different one.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,19 +28,19 @@ WHERE event_id IN (SELECT id FROM wanted)"""
 
 @dataclass
 class Reading:
-    """What reading Kafka showed, summed over all partitions."""
+    """Counts of the messages of one partition that were read from Kafka, and what is wrong with them."""
 
     read: int = 0
     accepted: int = 0
     rejected: int = 0
     resends: int = 0
-    expired: int = 0  # rejected so long ago that quarantine no longer keeps them
+    expired: int = 0  # rejected before the TTL of quarantine
     lost: int = 0
     absent: int = 0  # offsets that hold no message: transaction markers, compaction
     findings: list[ProofFinding] = field(default_factory=list)
 
     def fail(self, zh: str, en: str, partition: int, offsets: Ints) -> None:
-        """Note that the messages at `offsets` are wrong in this way."""
+        """Add a finding about the messages at `offsets`, unless there are none."""
         if len(offsets):
             examples = tuple({"partition": partition, "offset": int(offset)} for offset in offsets[:SHOWN])
             self.findings.append(ProofFinding("fails", zh, en, len(offsets), examples))
@@ -50,10 +50,10 @@ def walk(client: Client, log: TopicLog | None, tally: Tally, window: int, done: 
     """Compare one partition window by window: ClickHouse with the ledger, and Kafka with ClickHouse.
 
     Args:
-        log: the topic, or None to leave Kafka unread (`--quick`, or a topic that is no more).
+        log: the topic; None when Kafka is not to be read (`quick`, or a topic that no longer exists).
         tally: counts of this partition; filled here.
         window: offsets held in memory at once.
-        done: told how many offsets were finished.
+        done: called with the number of offsets finished since the last call.
     """
     reading = Reading()
     for first, last in windows(tally.load, log, window):
@@ -66,7 +66,7 @@ def walk(client: Client, log: TopicLog | None, tally: Tally, window: int, done: 
 
 
 def windows(load: Ranges, log: TopicLog | None, size: int) -> Iterator[tuple[int, int]]:
-    """`first`..`last` of each window, from the earliest offset anybody knows to the high-water mark."""
+    """`first`..`last` of each window, from the first offset in the ledger or in Kafka to the high-water mark."""
     if not len(load.first):
         return
     start = int(load.first[0])
@@ -81,18 +81,18 @@ def _compare(
 ) -> None:
     partition = tally.load.partition
     first, last = max(span[0], log.begins[partition]), min(span[1], log.ends[partition] - 1)
-    missing: list[tuple[int, bytes]] = []
+    unmatched: list[tuple[int, bytes]] = []
     read = 0
     for batch in log.read(partition, first, last) if first <= last else ():
         read += len(batch.offsets)
-        missing += _match(batch, stored, partition, reading)
+        unmatched += _match(batch, stored, partition, reading)
     reading.read += read
     reading.absent += max(last - max(first, log.begins[partition]) + 1 - read, 0)
-    _settle(client, tally, missing, reading)
+    _resends_or_lost(client, tally, unmatched, reading)
 
 
 def _match(batch: Batch, stored: Stored, partition: int, reading: Reading) -> list[tuple[int, bytes]]:
-    """Count what stands at its own offset; return the offsets and event ids of the rest."""
+    """Count the messages stored under their own offset; returns the offsets and event ids of the others."""
     accepted, at = _find(batch.offsets, stored.offsets)
     other = batch.ids[accepted] != stored.ids[at[accepted]]
     reading.fail("事件不是该偏移量的消息", "event differs from the message", partition, batch.offsets[accepted][other])
@@ -105,36 +105,37 @@ def _match(batch: Batch, stored: Stored, partition: int, reading: Reading) -> li
 
 
 def _find(wanted: Ints, known: Ints) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Ints]:
-    """Which of `wanted` are in sorted `known`, and where."""
+    """Which of `wanted` are in `known`, which is sorted, and their indexes there (any index where they are not)."""
     if not len(known):
         return np.zeros(len(wanted), np.bool_), np.zeros(len(wanted), np.int64)
     at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return known[at] == wanted, at
 
 
-def _settle(client: Client, tally: Tally, missing: list[tuple[int, bytes]], reading: Reading) -> None:
-    """Tell resends, whose event_id is in `events` under another offset, from what is lost."""
-    known = _known(client, {event_id for _, event_id in missing} - {NO_ID})
-    lost = np.array([offset for offset, event_id in missing if event_id not in known], np.int64)
-    forgiven = tally.in_expired(lost)
-    reading.resends += len(missing) - len(lost)
-    reading.expired += int(forgiven.sum())
-    reading.lost += int((~forgiven).sum())
-    reading.fail("丢失", "LOST: in neither table, event_id nowhere", tally.load.partition, lost[~forgiven])
+def _resends_or_lost(client: Client, tally: Tally, unmatched: list[tuple[int, bytes]], reading: Reading) -> None:
+    """Count as resends the messages whose event_id is in `events` under another offset; the others are lost."""
+    known = _known(client, {event_id for _, event_id in unmatched} - {NO_ID})
+    nowhere = np.array([offset for offset, event_id in unmatched if event_id not in known], np.int64)
+    expired = tally.in_expired(nowhere)
+    reading.resends += len(unmatched) - len(nowhere)
+    reading.expired += int(expired.sum())
+    reading.lost += int((~expired).sum())
+    reading.fail("丢失", "LOST: in neither table, event_id nowhere", tally.load.partition, nowhere[~expired])
 
 
 def _known(client: Client, wanted: set[bytes]) -> set[bytes]:
-    ids, found = sorted(wanted), set[bytes]()
+    """Those of the event ids (16 bytes each) that are in `events`."""
+    ids, known = sorted(wanted), set[bytes]()
     for start in range(0, len(ids), _LOOKUP):
         lines = "\n".join(str(UUID(bytes=event_id)) for event_id in ids[start : start + _LOOKUP])
         data = ExternalData(file_name="wanted", data=lines.encode(), fmt="TSV", structure="id UUID")
-        found.update(columns(client, _KNOWN, {}, data)["event_id"])
-    return found
+        known.update(columns(client, _KNOWN, {}, data)["event_id"])
+    return known
 
 
-def check_completeness(log: TopicLog, tallies: list[Tally], reading: list[Reading], quick: bool) -> Check:
-    """The verdict over all partitions of the topic as it is now."""
-    findings = [finding for part in reading for finding in part.findings]
+def check_completeness(log: TopicLog, tallies: list[Tally], readings: list[Reading], quick: bool) -> Check:
+    """The result over all partitions of the current topic."""
+    findings = [finding for reading in readings for finding in reading.findings]
     marks = {tally.load.partition: tally.load.high_water for tally in tallies}
     ahead = [p for p, mark in marks.items() if mark >= log.ends.get(p, 0)]
     if ahead:
@@ -142,13 +143,14 @@ def check_completeness(log: TopicLog, tallies: list[Tally], reading: list[Readin
         findings.append(
             ProofFinding("fails", "账本超前于 Kafka", "the ledger is ahead of Kafka's end", len(ahead), examples)
         )
-    passed = [t.load for t in tallies if len(t.load.first) and log.begins.get(t.load.partition, 0) > t.load.first[0]]
+    loads = [tally.load for tally in tallies if len(tally.load.first)]
+    expired = [int(log.begins.get(load.partition, 0) - load.first[0]) for load in loads]  # deleted by retention
     figures = {
-        name: sum(getattr(part, name) for part in reading)
+        name: sum(getattr(reading, name) for reading in readings)
         for name in ("read", "accepted", "rejected", "resends", "expired", "absent", "lost")
     }
     figures["lag"] = sum(max(end - max(marks.get(p, -1) + 1, log.begins[p]), 0) for p, end in log.ends.items())
-    figures["by_ledger_only"] = sum(int(log.begins[load.partition] - load.first[0]) for load in passed)
+    figures["by_ledger_only"] = sum(offsets for offsets in expired if offsets > 0)
     skipped = ("快速模式未读 Kafka", "--quick: Kafka's messages were not read") if quick else None
     return Check(
         "completeness", "每条消息都有着落", "every message is accounted for", figures, merged(findings), skipped

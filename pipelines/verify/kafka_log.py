@@ -1,7 +1,7 @@
-"""Reading the topic itself: which offsets there are, and each message's identity, leniently.
+"""Reads the topic: the offsets that exist, and the event_id of each message.
 
-Nothing here knows the contract: a message is its bytes, and its identity whatever stands under
-`event_id`, if that can be read at all.
+Knows nothing of the contract. A message is its bytes; its id is the value of `event_id`, if there is one that can be
+read.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from pipelines.verify.arrays import Ints
 
 _POLL_RECORDS = 20_000
 _POLL_MS = 10_000
-_FETCH = 16 * 1024**2
+_FETCH_BYTES = 16 * 1024**2
 _BOOTSTRAP_MS = 10_000
 NO_ID = bytes(16)
 
@@ -35,31 +35,32 @@ _decoder = msgspec.json.Decoder(_Identity)
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages of one partition in offset order; `ids` are 16 bytes each, zero where none could be read."""
+    """Messages of one partition in offset order. ids: 16 bytes each, `NO_ID` where none could be read."""
 
     offsets: Ints
     ids: npt.NDArray[np.void]
     values: Sequence[bytes]
 
     def sha256(self, i: int) -> str:
+        """The hash of message `i`, in hexadecimal."""
         return hashlib.sha256(self.values[i]).hexdigest()
 
 
 def event_id(value: bytes) -> bytes:
-    """The message's event_id as 16 bytes, `NO_ID` where it has none that can be read."""
+    """The message's event_id as 16 bytes; `NO_ID` when it has none that can be read."""
     try:
-        found = _decoder.decode(value).event_id
+        identity = _decoder.decode(value).event_id
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return NO_ID
-    return found.bytes if found else NO_ID
+    return identity.bytes if identity else NO_ID
 
 
 class TopicLog:
     """A topic read by offset, without a consumer group.
 
-    Raises, wherever it talks to Kafka:
-        UserFault: no such topic.
-        TransientFault: nobody answers.
+    Raises, from every method that asks Kafka:
+        UserFault: there is no such topic.
+        TransientFault: Kafka does not answer.
     """
 
     def __init__(self, bootstrap: str, topic: str) -> None:
@@ -74,15 +75,15 @@ class TopicLog:
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 allow_auto_create_topics=False,
-                check_crcs=False,  # the broker checked them; in Python they cost more than all the rest
+                check_crcs=False,  # the broker checked them; in Python they take longer than everything else
                 max_poll_records=_POLL_RECORDS,
-                max_partition_fetch_bytes=_FETCH,
+                max_partition_fetch_bytes=_FETCH_BYTES,
             )
             partitions = sorted(self._consumer.partitions_for_topic(topic) or ())
-            ends = [TopicPartition(topic, partition) for partition in partitions]
-            begins = self._consumer.beginning_offsets(ends)
+            wanted = [TopicPartition(topic, partition) for partition in partitions]
+            begins, ends = self._consumer.beginning_offsets(wanted), self._consumer.end_offsets(wanted)
             self.begins: dict[int, int] = {tp.partition: int(offset) for tp, offset in begins.items()}
-            self.ends: dict[int, int] = {tp.partition: int(o) for tp, o in self._consumer.end_offsets(ends).items()}
+            self.ends: dict[int, int] = {tp.partition: int(offset) for tp, offset in ends.items()}
         except KafkaError as error:
             raise TransientFault(f"{self._where} does not answer: {error}") from error
 
@@ -93,7 +94,7 @@ class TopicLog:
         self._consumer.close()
 
     def read(self, partition: int, first: int, last: int) -> Iterator[Batch]:
-        """The messages at offsets `first`..`last`; offsets that retention has passed meanwhile are left out."""
+        """The messages at offsets `first`..`last`, without those that retention has deleted meanwhile."""
         at = TopicPartition(self.topic, partition)
         self._consumer.assign([at])
         self._consumer.seek(at, first)
@@ -126,9 +127,11 @@ def _batch(records: list[Any]) -> Batch:
 def _topic_id(bootstrap: str, topic: str) -> str:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_BOOTSTRAP_MS)
     try:
-        found: dict[str, Any] = next(iter(admin.describe_topics([topic])), {})
+        description: dict[str, Any] = next(iter(admin.describe_topics([topic])), {})
     finally:
         admin.close()
-    if not found.get("partitions"):
-        raise UserFault(f"Kafka has no topic {topic}; check GRIDSTREAM_TOPIC, or make it with `gridstream up`")
-    return str(found["topic_id"])
+    if not description.get("partitions"):
+        raise UserFault(
+            f"Kafka 中没有这个主题 Kafka has no topic {topic}; 检查 check GRIDSTREAM_TOPIC, 或 or: gridstream up"
+        )
+    return str(description["topic_id"])

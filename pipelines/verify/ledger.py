@@ -1,7 +1,7 @@
 """Check: the ledger accounts for every offset exactly once.
 
-Per topic id, epoch and partition, the finished ranges begin where the log began, follow each other
-without a gap or an overlap, and each satisfies last - first + 1 = good + quarantined + duplicates.
+Per topic id, epoch and partition, the finished ranges begin where the log began and follow each other without a gap or
+an overlap, and for each, last - first + 1 = good + quarantined + duplicates.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ _LOADS = """
 SELECT topic_id, epoch, kafka_partition FROM ledger WHERE topic = {topic:String}
 GROUP BY ALL ORDER BY ALL"""
 
-# A retry of another batch may record a range again with the same figures: it counts once.
+# A retry in another micro-batch may record a range again with the same figures: it counts once.
 _FINISHED = """
 SELECT first_offset AS first, last_offset AS last, good, quarantined, duplicates, count() AS written,
        toUnixTimestamp(min(written_at)) AS written_at
@@ -40,7 +40,7 @@ ORDER BY first_offset, last_offset"""
 
 @dataclass(frozen=True)
 class Begun:
-    """A range of which the ledger says only that it was begun, `seconds` ago at its latest try."""
+    """A range that was begun and not finished. seconds: since its latest try."""
 
     first: int
     last: int
@@ -49,7 +49,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Ranges:
-    """What the ledger says of one partition in one epoch: its distinct finished ranges by first offset."""
+    """The ledger of one partition in one epoch: its distinct finished ranges, ordered by first offset."""
 
     topic_id: str
     epoch: int
@@ -59,7 +59,7 @@ class Ranges:
     good: Ints
     quarantined: Ints
     duplicates: Ints
-    written: Ints  # times the same range was recorded
+    written: Ints  # how often the same range was recorded
     written_at: Ints  # Unix seconds
     begun: tuple[Begun, ...] = ()
 
@@ -69,7 +69,7 @@ class Ranges:
         return int(self.last.max()) if len(self.last) else -1
 
     def place(self, i: int) -> dict[str, str | int]:
-        """Where its `i`-th range stands, for people."""
+        """Topic id, epoch, partition and offsets of range `i`, as an example in a finding."""
         return {**self.where, "first": int(self.first[i]), "last": int(self.last[i])}
 
     @property
@@ -78,30 +78,30 @@ class Ranges:
 
 
 def read_ledger(client: Client, topic: str) -> list[Ranges]:
-    """Everything recorded of `topic`, one entry per (topic_id, epoch, partition)."""
+    """The ledger of `topic`: one entry per (topic_id, epoch, partition)."""
     return [_read(client, {"topic": topic, **load}) for load in dicts(client, _LOADS, {"topic": topic})]
 
 
 def _read(client: Client, load: Mapping[str, str | int]) -> Ranges:
     scope = {**load, "partition": load["kafka_partition"]}
-    found = columns(client, _FINISHED, scope)
+    finished = columns(client, _FINISHED, scope)
     begun = tuple(Begun(**{name: int(value) for name, value in row.items()}) for row in dicts(client, _BEGUN, scope))
     return Ranges(
         topic_id=str(load["topic_id"]),
         epoch=int(load["epoch"]),
         partition=int(load["kafka_partition"]),
         begun=begun,
-        **{name: ints(values) for name, values in found.items()},
+        **{name: ints(values) for name, values in finished.items()},
     )
 
 
 def check_ledger(loads: Iterable[Ranges], begins: Mapping[tuple[str, int], int], patience: int) -> Check:
-    """The ledger's own arithmetic.
+    """Check the ledger by itself; only its beginning is compared with Kafka.
 
     Args:
-        loads: as `read_ledger` gives them.
-        begins: (topic_id, partition) -> first offset Kafka still has, of the topic as it is now.
-        patience: seconds after which a range begun and not finished is worth a warning.
+        loads: as `read_ledger` returns them.
+        begins: (topic_id, partition) -> first offset that Kafka still has, for the current topic.
+        patience: seconds after which a range that was begun and not finished is a warning.
     """
     loads = list(loads)
     findings: list[ProofFinding] = []
@@ -125,9 +125,11 @@ def check_ledger(loads: Iterable[Ranges], begins: Mapping[tuple[str, int], int],
 
 
 def newest(loads: Iterable[Ranges]) -> list[Ranges]:
-    """The latest epoch of each topic id: the load that counts."""
+    """The loads of each topic id's latest epoch; only these count."""
     loads = list(loads)
-    epochs = {load.topic_id: max(one.epoch for one in loads if one.topic_id == load.topic_id) for load in loads}
+    epochs: dict[str, int] = {}
+    for load in loads:
+        epochs[load.topic_id] = max(load.epoch, epochs.get(load.topic_id, load.epoch))
     return [load for load in loads if load.epoch == epochs[load.topic_id]]
 
 

@@ -1,7 +1,7 @@
-"""Check: the counts in the marts equal sums over what they are made from, for the builds that have seen all their days.
+"""Check: the counts in the marts equal sums over their sources, for the builds that are current.
 
-Recomputed here is what is counted: per area, per series, in the windows of the rising types, in the scorecards. What
-follows from these counts within a row (rates, ranks, z, scores) is left to the marts' own tests.
+Recomputed are the counts: per area, per series, in the windows of the rising types, in the scorecards. Figures that
+follow from these counts within a row (rates, ranks, z, scores) are left to the marts' own tests.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from pipelines.verify.scorecard import RECOMPUTED, STORED, quiet
 
 _LATEST = 40  # periods of each kind; older ones are final
 
-# `seen` is how many builds there were of what a partition is made from: with more, it is stale.
+# `seen`: the number of builds of a partition's sources when it was built; when there are more, it is stale.
 _BUILDS = """
 WITH if(mart = 'rising_types', period_start - 34, period_start) AS since,
      multiIf(period = 'month', toLastDayOfMonth(period_start), period = 'week', period_start + 6, period_start) AS until
@@ -36,7 +36,7 @@ ORDER BY mart, period, period_start"""
 
 
 class _Sums(NamedTuple):
-    """What a mart stores of a period, as `key` and `figures`, and the same from the rollup."""
+    """Two queries that return `key` and `figures`: what a mart stores of a period, and the same from its sources."""
 
     stored: str
     recomputed: str
@@ -45,7 +45,7 @@ class _Sums(NamedTuple):
 
 _COUNTS = "[toInt64(reported), toInt64(handled), toInt64(on_time), toInt64(reopened), toInt64(rejected)] AS figures"
 
-# How many days of a city are recent (`short`), and how many before them they are compared with (`long`).
+# By city: how many days are recent (`short`), and with how many days before them they are compared (`long`).
 _WINDOWS = """
 SELECT city_code, 1 + {first:Date} - min(day) AS known,
        multiIf(known >= 14, 7, known >= 6, 3, known >= 4, 2, 1) AS short,
@@ -54,7 +54,7 @@ FROM
 (
     SELECT city_code, arraySort(groupArray((n, date))) AS days, arrayCumSum(days.1) AS up_to,
            arrayFirst((size, so_far) -> 2 * so_far >= up_to[-1], days.1, up_to) AS usual,
-           arrayJoin(days) AS one, one.2 AS day
+           arrayJoin(days) AS counted, counted.2 AS day
     FROM
     (
         SELECT city_code, rollup_daily.day AS date, sum(reported) AS n
@@ -62,7 +62,7 @@ FROM
     )
     GROUP BY city_code
 )
-WHERE one.1 >= usual / 10
+WHERE counted.1 >= usual / 10
 GROUP BY city_code"""
 
 _MARTS = {
@@ -100,7 +100,7 @@ _MARTS = {
     ),
 }
 
-# Stored figures count positive and recomputed ones negative: what is left over is a difference.
+# Stored figures are added and recomputed ones subtracted: a sum other than 0 is a difference.
 _DIFFERENCES = """
 SELECT concat(key.1, ' ', key.2, ' ', key.3) AS area, count() OVER () AS differing,
        sumForEachIf(figures, stored) AS in_mart, arrayMap(x -> -x, sumForEachIf(figures, NOT stored)) AS in_rollup
@@ -119,13 +119,13 @@ _TITLE = ("marts", "集市等于重算", "the marts equal their recomputation")
 
 
 def check_marts(client: Client) -> Check:
-    """Compares the newest current builds of each mart and kind of period with what they are made from."""
+    """Compare the newest current builds of each mart and kind of period with their sources."""
     builds = dicts(client, _BUILDS, {"latest": _LATEST})
     current = [build for build in builds if build["current"] and build["mart"] in _MARTS]
     figures = {"builds_current": len(current), "builds_stale": sum(not build["current"] for build in builds)}
     if not builds:
         return Check(*_TITLE, figures, skipped=("还没有集市", "no mart has been built yet"))
-    return Check(*_TITLE, figures, merged(found for build in current for found in _differences(client, build)))
+    return Check(*_TITLE, figures, merged(finding for build in current for finding in _differences(client, build)))
 
 
 def _differences(client: Client, build: dict[str, Any]) -> list[ProofFinding]:
@@ -133,8 +133,8 @@ def _differences(client: Client, build: dict[str, Any]) -> list[ProofFinding]:
     scope = {"period": build["period"], "first": build["period_start"], "last": build["until"]}
     query = _DIFFERENCES
     parts = {"$stored": sums.stored, "$recomputed": sums.recomputed, "$windows": _WINDOWS, "$counts": _COUNTS}
-    for place, part in parts.items():
-        query = query.replace(place, part)
+    for placeholder, part in parts.items():
+        query = query.replace(placeholder, part)
     rows = dicts(client, query, {**scope, "complete": sums.complete, "shown": SHOWN})
     if not rows or build not in dicts(client, _BUILDS, {"latest": _LATEST}):  # or rebuilt while it was read
         return []

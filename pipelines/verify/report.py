@@ -1,4 +1,4 @@
-"""What a verification found: checks with figures, and findings that say what is wrong and where."""
+"""The result of a proof: checks with figures, and findings that say what is wrong and where."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ SHOWN = 20  # examples listed with a finding
 
 @dataclass(frozen=True)
 class ProofFinding:
-    """One thing that is wrong (`fails`) or worth a look (`warns`), found `count` times, with up to `SHOWN` places."""
+    """What is wrong (`fails`) or should be looked at (`warns`): how often it was found, and up to `SHOWN` examples."""
 
     state: Literal["warns", "fails"]
     zh: str
@@ -21,7 +21,7 @@ class ProofFinding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question, its figures, and what was found; `skipped` says why it was not asked (zh, en)."""
+    """A check, its figures and findings. skipped: why it was not made, in Chinese and English."""
 
     name: str
     zh: str
@@ -52,15 +52,15 @@ class VerifyReport:
 
     @property
     def holds(self) -> bool:
-        """Nothing that was checked is wrong. What was skipped is named in the checks."""
+        """Whether nothing that was checked is wrong; the checks name what was skipped."""
         return all(check.state != "fails" for check in self.checks)
 
     def check(self, name: str) -> Check:
         """The check called `name`. Raises KeyError when there is none."""
-        return next((check for check in self.checks if check.name == name), None) or _unknown(name)
+        return {check.name: check for check in self.checks}[name]
 
     def document(self) -> dict[str, Any]:
-        """As one JSON document."""
+        """All of it, as a JSON document."""
         checks = [
             {
                 "name": check.name,
@@ -85,14 +85,10 @@ class VerifyReport:
 
 
 def merged(findings: Iterable[ProofFinding]) -> tuple[ProofFinding, ...]:
-    """Findings of the same kind as one, with the first `SHOWN` examples of all."""
+    """Findings of the same kind joined: their counts added, with the first `SHOWN` examples of all."""
     kinds: dict[tuple[str, str], ProofFinding] = {}
     for new in findings:
         old = kinds.get((new.state, new.en), ProofFinding(new.state, new.zh, new.en, 0))
         examples = (old.examples + new.examples)[:SHOWN]
         kinds[new.state, new.en] = ProofFinding(new.state, new.zh, new.en, old.count + new.count, examples)
     return tuple(kinds.values())
-
-
-def _unknown(name: str) -> Check:
-    raise KeyError(name)

@@ -1,8 +1,8 @@
-"""Check: the daily rollup equals what `reports` gives now, for every day whose build has seen it all.
+"""Check: the daily rollup equals its recomputation from `reports`, for every day whose build is current.
 
-The counter that tells a touched day can be in a moment before the rows it counts. So a difference is
-excused (`days_unsettled`) in a day whose build began less than 30 s after the last push: such a day is
-built once more by itself.
+The counter of a day's changes can be visible a moment before the rows that it counts. A difference is therefore
+counted as `days_unsettled`, not as wrong, on a day whose build began less than 30 s after the last change: such a day
+is built again automatically.
 """
 
 from datetime import date
@@ -24,7 +24,7 @@ ORDER BY day"""
 _UNBUILT = """
 SELECT uniqExact(day) AS days FROM events WHERE day NOT IN (SELECT day FROM rollup_builds)"""
 
-# Both sides as one list of cells; a cell is right when it stands there twice, with equal figures.
+# The cells of both sides in one list; a cell is right when it is there twice, with equal figures.
 _DIFFERENCES = """
 SELECT grid_code, event_type, count() OVER () AS cells, sides, reported_stored, reported_now
 FROM
@@ -62,28 +62,29 @@ _TITLE = ("rollup", "日汇总等于重算", "the daily rollup equals its recomp
 
 
 def check_rollup(client: Client) -> Check:
-    """Recomputes each current day from `reports`; a day touched since its build is counted, not judged."""
+    """Recompute each current day from `reports`; stale days are only counted."""
     days = dicts(client, _DAYS, {})
+    current = [day for day in days if day["current"]]
     figures = {
-        "days_current": sum(bool(day["current"]) for day in days),
-        "days_stale": sum(not day["current"] for day in days),
+        "days_current": len(current),
+        "days_stale": len(days) - len(current),
         "days_unbuilt": int(dicts(client, _UNBUILT, {})[0]["days"]),
         "days_unsettled": 0,
     }
     if not days:
         return Check(*_TITLE, figures, skipped=("还没有汇总", "no day has been rolled up yet"))
     findings: list[ProofFinding] = []
-    for day in (found for found in days if found["current"]):
+    for day in current:
         differences = dicts(client, _DIFFERENCES, {"day": day["day"], "shown": SHOWN})
         if differences and day["settled"]:
-            findings += _wrong(client, day["day"], differences)
+            findings += _findings(client, day["day"], differences)
         figures["days_unsettled"] += bool(differences and not day["settled"])
     return Check(*_TITLE, figures, merged(findings))
 
 
-def _wrong(client: Client, day: date, differences: list[dict[str, Any]]) -> list[ProofFinding]:
-    """The differences of `day`, unless the stream touched it while it was read."""
-    if day not in {found["day"] for found in dicts(client, _DAYS, {}) if found["current"]}:
+def _findings(client: Client, day: date, differences: list[dict[str, Any]]) -> list[ProofFinding]:
+    """The differences of `day`, unless the stream wrote into it while it was read."""
+    if day not in {row["day"] for row in dicts(client, _DAYS, {}) if row["current"]}:
         return []
     examples = tuple({"day": str(day), **row} for row in differences)
     return [

@@ -1,7 +1,7 @@
-"""The counts of a day's scorecards, as stored and as events, reports and quarantine give them.
+"""The counts of a day's scorecards: as stored, and recomputed from events, reports and quarantine.
 
-Recomputed by other means than the mart's own: texts by their letters and digits one by one, repetitions by sorted
-groups, a source that catches up by its average, places of rejected messages by joins.
+The recomputation uses other methods than the mart: texts are compared by their letters and digits, repetitions are
+found in sorted groups, a source that catches up is detected by its average, areas of rejected messages come from joins.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.verify.arrays import dicts
 
-# In the order in which both queries list them.
+# In the order of the figures of both queries.
 _COUNTS = (
     "messages", "quarantined", "warned", "suspected", "backfilled", "prompt", "reports", "located", "coded", "handled",
     "handler_named", "repeated",
@@ -90,5 +90,5 @@ CROSS JOIN (SELECT argMax(activity_seen, built_at) AS seen, argMax(started_at, b
 
 
 def quiet(client: Client, scope: dict[str, Any]) -> bool:
-    """Whether nothing was loaded into the day since its last build began; a scorecard is only judged then."""
+    """Whether nothing was loaded into the day since its last build began; only then is a scorecard compared."""
     return bool(dicts(client, _QUIET, scope)[0]["quiet"])

@@ -1,13 +1,13 @@
-"""What ClickHouse holds of a window of offsets, and whether it is what the ledger says.
+"""The rows that ClickHouse holds of a window of offsets, and whether they agree with the ledger.
 
 For every range of the ledger, of the newest epoch:
 
 - rows of `quarantine` = quarantined: its key is the offset, so merging removes only a row written twice
-  (rows that its TTL of 400 days has reached are let off);
-- distinct offsets in `events` <= good: merging also removes a message whose event_id came again later,
-  so the difference, `merged_away`, is rows that must be found under another offset, which only
-  reading Kafka can prove (`pipelines.verify.topic`);
-- no row of either table stands at an offset outside all ranges, and no offset is in both tables.
+  (rows older than its TTL of 400 days may be missing);
+- distinct offsets in `events` <= good: merging also removes a message whose event_id came again later. The difference,
+  `merged_away`, is rows that must be found under another offset, which only reading Kafka can prove
+  (`pipelines.verify.completeness`);
+- no row of either table is at an offset outside all ranges, and no offset is in both tables.
 """
 
 import time
@@ -24,7 +24,7 @@ from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _QUARANTINE_TTL = 400 * 86_400  # seconds; as in schemas/migrations/0001_events.sql
 
-# UUIDStringToNum gives the 16 bytes as they are written, whatever the server's own order is.
+# UUIDStringToNum returns the 16 bytes in the order of the text, independent of the server's storage order.
 _EVENTS = """
 SELECT kafka_offset, UUIDStringToNum(toString(event_id)) AS event_id FROM events
 WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
@@ -37,7 +37,7 @@ WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
   AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64}
 ORDER BY kafka_offset"""
 
-# Read after the ledger was: a range begun since then accounts for its rows by its row `before`.
+# Rows outside the ledger. A range begun after the ledger was read is covered by its row `before`.
 _STRAY = """
 SELECT topic_id, kafka_partition AS partition, count() AS rows, min(kafka_offset) AS first, max(kafka_offset) AS last
 FROM
@@ -58,7 +58,7 @@ SETTINGS join_use_nulls = 1"""
 
 @dataclass(frozen=True)
 class Stored:
-    """Rows of one partition between two offsets: those of `events` (doubles included), those of `quarantine`."""
+    """Rows of one partition between two offsets: of `events` (including doubles) and of `quarantine`."""
 
     offsets: Ints
     ids: npt.NDArray[np.void]  # event_id, 16 bytes
@@ -67,7 +67,7 @@ class Stored:
 
 
 def read_stored(client: Client, load: Ranges, first: int, last: int) -> Stored:
-    """What stands at `first`..`last` of the partition of `load`."""
+    """The rows at the offsets `first`..`last` of the partition of `load`."""
     scope = {**load.where, "first": first, "last": last}
     events, rejects = columns(client, _EVENTS, scope), columns(client, _QUARANTINE, scope)
     return Stored(
@@ -80,10 +80,10 @@ def read_stored(client: Client, load: Ranges, first: int, last: int) -> Stored:
 
 @dataclass
 class Tally:
-    """Counts rows against the ranges of one partition, window by window."""
+    """Counts the rows in each range of one partition, window by window."""
 
     load: Ranges
-    epochs: int  # loads of this topic id; each may have left a row until the next merge
+    epochs: int  # number of loads of this topic id; each may have left a row until the next merge
     events: Ints = field(init=False)
     rejected: Ints = field(init=False)
     findings: list[ProofFinding] = field(default_factory=list)
@@ -95,61 +95,63 @@ class Tally:
     def add(self, stored: Stored) -> None:
         """Count one window."""
         distinct, times = np.unique(stored.offsets, return_counts=True)
-        self._find("同一偏移量插入了多次", "one offset was inserted more than once", distinct[times > self.epochs])
+        self._add_finding(
+            "同一偏移量插入了多次", "one offset was inserted more than once", distinct[times > self.epochs]
+        )
         both = np.intersect1d(distinct, stored.rejected)
-        self._find("同一偏移量两表都有", "one offset is in events and in quarantine", both)
+        self._add_finding("同一偏移量两表都有", "one offset is in events and in quarantine", both)
         for offsets, counts in ((distinct, self.events), (stored.rejected, self.rejected)):
             inside, outside = self._ranges_of(offsets)
             np.add.at(counts, inside, 1)
-            self._find("行不在账本的任何区间内", "row stands in no range of the ledger", outside)
+            self._add_finding("行不在账本的任何区间内", "row is in no range of the ledger", outside)
 
     def _ranges_of(self, offsets: Ints) -> tuple[Ints, Ints]:
         at = np.searchsorted(self.load.first, offsets, "right") - 1
         inside = (at >= 0) & (offsets <= self.load.last[at])
         return at[inside], offsets[~inside]
 
-    def _find(self, zh: str, en: str, offsets: Ints) -> None:
+    def _add_finding(self, zh: str, en: str, offsets: Ints) -> None:
         if len(offsets):
             examples = tuple({**self.load.where, "offset": int(offset)} for offset in offsets[:SHOWN])
             self.findings.append(ProofFinding("fails", zh, en, len(offsets), examples))
 
     @property
     def merged_away(self) -> int:
-        """Rows once inserted into `events` that stand there no more."""
+        """Number of rows that were inserted into `events` and are no longer there."""
         return int(np.maximum(self.load.good - self.events, 0).sum())
 
     def expired(self) -> npt.NDArray[np.bool_]:
-        """Ranges whose rejected messages the TTL of `quarantine` may have removed."""
+        """By range, whether the TTL of `quarantine` may have removed its rejected messages."""
         return (self.load.quarantined > 0) & (self.load.written_at < time.time() - _QUARANTINE_TTL)
 
     def in_expired(self, offsets: Ints) -> npt.NDArray[np.bool_]:
-        """Which offsets stand in a range that is `expired`."""
+        """By offset, whether it is in a range that is `expired`."""
         at = np.searchsorted(self.load.first, offsets, "right") - 1
         return (at >= 0) & self.expired()[at]
 
     def verdict(self) -> Iterator[ProofFinding]:
-        """What is wrong once every window was added."""
+        """The findings, after every window was added."""
         yield from self.findings
         yield from self._compare(self.events > self.load.good, self.events, self.load.good, "events")
         differ = (self.rejected > self.load.quarantined) | ((self.rejected < self.load.quarantined) & ~self.expired())
         yield from self._compare(differ, self.rejected, self.load.quarantined, "quarantine")
 
-    def _compare(self, hit: npt.NDArray[np.bool_], found: Ints, said: Ints, table: str) -> Iterator[ProofFinding]:
-        places = np.flatnonzero(hit)
-        if len(places):
+    def _compare(self, wrong: npt.NDArray[np.bool_], rows: Ints, ledger: Ints, table: str) -> Iterator[ProofFinding]:
+        at = np.flatnonzero(wrong)
+        if len(at):
             zh, en = f"{table} 的行数与账本不符", f"rows in {table} contradict the ledger"
-            shown = (
-                {**self.load.place(int(i)), "found": int(found[i]), "ledger": int(said[i])} for i in places[:SHOWN]
+            examples = (
+                {**self.load.place(int(i)), "found": int(rows[i]), "ledger": int(ledger[i])} for i in at[:SHOWN]
             )
-            yield ProofFinding("fails", zh, en, len(places), tuple(shown))
+            yield ProofFinding("fails", zh, en, len(at), tuple(examples))
 
 
 def check_counts(client: Client, topic: str, tallies: Sequence[Tally], unproven: int) -> Check:
-    """The tables hold what the ledger says; `unproven`: rows merged away that Kafka can no longer show."""
+    """Whether the tables agree with the ledger. unproven: number of rows merged away whose messages were not read."""
     findings = [finding for tally in tallies for finding in tally.verdict()]
     findings += [
         ProofFinding(
-            "fails", "行不在账本的任何区间内", "row stands in no range of the ledger", int(stray["rows"]), (stray,)
+            "fails", "行不在账本的任何区间内", "row is in no range of the ledger", int(stray["rows"]), (stray,)
         )
         for stray in dicts(client, _STRAY, {"topic": topic})
     ]

@@ -1,4 +1,4 @@
-"""Checks on ClickHouse alone: no event twice, each report's state is its newest event, rollups are current.
+"""Checks on ClickHouse alone: no event is counted twice, and each report's state is its newest event.
 
 Large tables are read in slices of a hash, so that the server's memory does not grow with them.
 """
@@ -13,12 +13,12 @@ from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
 _SLICE_ROWS = 2_000_000  # about 600 MB of the server's memory
-_TRIES = 5  # while the stream writes, two tables read by one query can be a moment apart
+_TRIES = 5  # while the stream writes, a query may read one table before an insert and the other after it
 
 _ROWS = "SELECT count() AS rows FROM events"
 
-# Rows that share day, city and event_id merge into one; FINAL shows them as one already. So what can
-# stand twice in `events` for good is an event_id on two days or in two cities.
+# Rows with the same day, city and event_id are merged into one, and FINAL shows them as one. So only an event_id on two
+# days or in two cities stays twice in `events`.
 _UNIQUE = """
 SELECT sum(rows) AS rows, count() AS event_ids, countIf(rows > 1) AS awaiting_merge, countIf(keys) AS twice,
        countIf(other_report) AS reused, groupArrayIf({shown:UInt8})(id, keys) AS twice_ids,
@@ -32,8 +32,8 @@ FROM
     GROUP BY event_id
 )"""
 
-# Each report's newest event, by (updated_at, event_id as text), and how it was handled, against `reports`. A report
-# whose reported_at moved to another day has a state on each, which is compared with the events of that day.
+# Compares `reports` with each report's newest event, by (updated_at, event_id as text), and with how it was handled. A
+# report whose reported_at moved to another day has a state on each of them, compared with the events of that day.
 _STATES = """
 WITH ('resolved', 'closed') AS done
 SELECT uniqExact(id) AS reports, sum(events) AS events,
@@ -74,7 +74,7 @@ _COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event
            due_at, source, event_type, decided_by, confidence, model_version, text, ifNull(toString(lon), ''),
            ifNull(toString(lat), ''), severity, ifNull(satisfaction, 0), handler"""
 
-# Rows of `reports` that are no copy of any event, in all columns they share.
+# Rows of `reports` that equal no event in the columns that both tables have.
 _COPIES = f"""
 SELECT count() AS rows, uniqExact(report_id, day) AS distinct_states, countIf(altered) AS altered,
        groupArrayIf({{shown:UInt8}})(report_id, altered) AS altered_ids
@@ -92,15 +92,15 @@ Row = dict[str, Any]
 
 
 def sliced(client: Client, sql: str, wrong: Callable[[Row], bool]) -> list[Row]:
-    """One row per slice; a slice that looks wrong while the stream writes is read again."""
+    """The query's row for each slice; a slice that is `wrong` while the stream writes is read again."""
     rows = dicts(client, _ROWS, {})[0]["rows"]
     slices = max(-(-rows // _SLICE_ROWS), 1)
     scopes = ({"slices": slices, "slice": number, "shown": SHOWN} for number in range(slices))
-    return [settled(client, sql, scope, wrong) for scope in scopes]
+    return [_read_quietly(client, sql, scope, wrong) for scope in scopes]
 
 
-def settled(client: Client, sql: str, scope: Mapping[str, Any], wrong: Callable[[Row], bool]) -> Row:
-    """The first row that is not `wrong`, or that is although nothing was being written meanwhile."""
+def _read_quietly(client: Client, sql: str, scope: Mapping[str, Any], wrong: Callable[[Row], bool]) -> Row:
+    """The row of a slice: the first that is not `wrong`, or that was read while nothing was written."""
     row: Row = {}
     for attempt in range(_TRIES):
         before = dicts(client, _WRITING, {})[0]
@@ -113,7 +113,7 @@ def settled(client: Client, sql: str, scope: Mapping[str, Any], wrong: Callable[
 
 
 def check_uniqueness(client: Client) -> Check:
-    """No event_id stands twice in `events FINAL`, over all days and cities."""
+    """No event_id is twice in `events FINAL`, over all days and cities."""
     parts = sliced(client, _UNIQUE, lambda row: False)
     findings = [
         *_finding(parts, "twice", "fails", "事件编号重复计数", "event_id counted twice: on two days or in two cities"),
@@ -124,7 +124,7 @@ def check_uniqueness(client: Client) -> Check:
 
 
 def check_reports(client: Client) -> Check:
-    """Every report has one state, equal to its newest event, and was handled when its events say so."""
+    """Every report has one state, equal to its newest event, and its handling agrees with its events."""
     states = sliced(client, _STATES, lambda row: bool(row["missing"] or row["other"] or row["handling"]))
     copies = sliced(client, _COPIES, lambda row: bool(row["altered"] or row["rows"] != row["distinct_states"]))
     reports, rows = _sums(states, ("reports",))["reports"], _sums(copies, ("rows",))["rows"]
@@ -132,7 +132,7 @@ def check_reports(client: Client) -> Check:
         *_finding(states, "missing", "fails", "上报缺状态", "report has events and no state"),
         *_finding(states, "other", "fails", "状态不是最新事件", "state is not the newest event"),
         *_finding(states, "handling", "fails", "办理情况与事件不符", "handling differs from the events"),
-        *_finding(copies, "altered", "fails", "状态与其事件不同", "state is no copy of its event"),
+        *_finding(copies, "altered", "fails", "状态与其事件不同", "state differs from its event"),
         *_finding(states, "two_days", "warns", "同一上报有两个日期或城市", "report is on two days or in two cities"),
     ]
     doubled = sum(int(part["rows"] - part["distinct_states"]) for part in copies)
@@ -147,7 +147,7 @@ def _sums(parts: list[Row], names: tuple[str, ...]) -> dict[str, int]:
 
 
 def _finding(parts: list[Row], name: str, state: Any, zh: str, en: str) -> list[ProofFinding]:
-    count = _sums(parts, (name,))[name]
-    ids = [found for part in parts for found in part[f"{name}_ids"]][:SHOWN]
+    count = sum(int(part[name]) for part in parts)
+    ids = [example for part in parts for example in part[f"{name}_ids"]][:SHOWN]
     key = "event_id" if name in ("twice", "reused") else "report_id"
-    return [ProofFinding(state, zh, en, count, tuple({key: found} for found in ids))] if count else []
+    return [ProofFinding(state, zh, en, count, tuple({key: example} for example in ids))] if count else []

@@ -20,7 +20,6 @@ PENDING = {
     "infra/cli/figures/scorecard.py",
     "infra/cli/model/classify.py",
     "infra/cli/model/model.py",
-    "infra/cli/stack/stack.py",
     "infra/local/fetch/jars.py",
     "infra/local/fetch/java.py",
     "infra/local/files.py",
@@ -50,7 +49,6 @@ PENDING = {
     "pipelines/stream/chunks.py",
     "pipelines/stream/hold.py",
     "pipelines/stream/job.py",
-    "pipelines/verify/kafka_log.py",
 }
 FAULTS = ("UserFault", "PositionFault", "Fenced", "StackFault")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

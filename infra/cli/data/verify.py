@@ -1,4 +1,4 @@
-"""`gridstream verify`: is anything lost, is anything counted twice."""
+"""`gridstream verify`: whether anything is lost or counted twice."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from infra.cli.shared.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, cell, emit, progress, seconds, table
 from infra.settings import Settings, settings
-from pipelines.verify import Check, ProofFinding, VerifyProgress, VerifyReport
+from pipelines.verify import UNFINISHED_AFTER_SECONDS, Check, ProofFinding, VerifyProgress, VerifyReport
 from pipelines.verify import verify as run_checks
 
 _STATES = {
@@ -19,7 +19,7 @@ _STATES = {
     "fails": ("不成立 FAILS", "bold red"),
     "skipped": ("未查 skipped", "yellow"),
 }
-# What the figures are called for people; a test keeps the list complete.
+# The Chinese names of the figures; a test keeps the list complete.
 FIGURES = {
     "partitions": "分区",
     "ranges": "区间",
@@ -57,50 +57,52 @@ FIGURES = {
 
 
 def verify(
-    quick: Annotated[bool, typer.Option("--quick", help="不读 Kafka 消息 leave Kafka's messages unread")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="不读 Kafka 消息 do not read Kafka's messages")] = False,
     patience: Annotated[
-        float, typer.Option(min=0, help="在途多少分钟算异常 minutes after which a range in flight is suspicious")
-    ] = 10,
+        float, typer.Option(min=0, help="在途多少分钟算异常 minutes after which a range in flight is a warning")
+    ] = UNFINISHED_AFTER_SECONDS / 60,
     as_json: AsJson = False,
 ) -> None:
     """核对：不丢、不重、状态最新、汇总可重算。
 
-    Proves from Kafka and ClickHouse alone, sharing no code with the loader, that no message is lost, none is counted
-    twice, every state is the newest event, and the rollup equals its recomputation.
+    Proves from Kafka and ClickHouse alone, without any code of the loader, that no message is lost, none is counted
+    twice, every state is the newest event, and the rollup and the marts equal their recomputation.
 
-    Exit code 0: holds; 1: does not hold; 2: a service does not answer.
+    Exit code 0: it holds; 1: it does not hold; 2: a service does not answer.
     """
     report = prove(settings(), quick=quick, patience=patience, quiet=as_json)
-    emit(report.document(), as_json, lambda: render(report))
+    emit(report.document(), as_json, lambda: render_report(report))
     raise typer.Exit(EXIT_HOLDS if report.holds else EXIT_FAILS)
 
 
-def prove(now: Settings, quick: bool = False, patience: float = 10, quiet: bool = False) -> VerifyReport:
-    """Run every check, with a progress bar; `patience` in minutes."""
+def prove(
+    config: Settings, quick: bool = False, patience: float = UNFINISHED_AFTER_SECONDS / 60, quiet: bool = False
+) -> VerifyReport:
+    """Run every check, with a progress bar; `patience` in minutes. Raises as `pipelines.verify.verify` does."""
     with ExitStack() as bar:
         advance = [lambda steps: None]
-        watched = VerifyProgress(
+        callbacks = VerifyProgress(
             started=lambda total: advance.append(bar.enter_context(progress("核对 verifying", total, quiet=quiet))),
             done=lambda steps: advance[-1](steps),
         )
         return run_checks(
-            now.kafka_bootstrap,
-            now.topic,
-            now.clickhouse("engineer"),
+            config.kafka_bootstrap,
+            config.topic,
+            config.clickhouse("engineer"),
             quick=quick,
             patience=round(patience * 60),
-            progress=watched,
+            progress=callbacks,
         )
 
 
-def render(report: VerifyReport) -> RenderableType:
-    """The report for people: a table of checks, what was found, and the verdict."""
+def render_report(report: VerifyReport) -> RenderableType:
+    """A table of the checks, the findings, and the verdict."""
     columns = (Column("核对", "check"), Column("结论", "verdict"), Column("数字", "figures"))
     rows = ((f"{check.zh}\n{check.en}", _verdict(check), _figures(check)) for check in report.checks)
     title = f"核对 verify · {report.topic} → {report.database} · {seconds(report.seconds)}"
-    shown = table(title, columns, rows)
-    shown.show_lines = True
-    return Group(shown, *_found(report), conclusion(report))
+    checks = table(title, columns, rows)
+    checks.show_lines = True
+    return Group(checks, *_render_findings(report), conclusion(report))
 
 
 def conclusion(report: VerifyReport) -> Text:
@@ -121,14 +123,14 @@ def _figures(check: Check) -> str:
     return "\n".join(f"{FIGURES.get(name, name)} {name} {cell(value)}" for name, value in check.figures.items())
 
 
-def _found(report: VerifyReport) -> Iterator[Text]:
+def _render_findings(report: VerifyReport) -> Iterator[Text]:
     for check in report.checks:
         for finding in check.findings:
             yield Text(f"{finding.zh} {finding.en}: {cell(finding.count)}", _STATES[finding.state][1])
-            yield from _examples(finding)
+            yield from _render_examples(finding)
 
 
-def _examples(finding: ProofFinding) -> Iterator[Text]:
+def _render_examples(finding: ProofFinding) -> Iterator[Text]:
     for example in finding.examples:
         yield Text("  " + ", ".join(f"{name} {value}" for name, value in example.items()))
     if finding.examples and finding.count > len(finding.examples):
@@ -136,5 +138,4 @@ def _examples(finding: ProofFinding) -> Iterator[Text]:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
     app.command()(verify)

@@ -128,8 +128,8 @@ FAULTS: list[tuple[Spoil, str, str]] = [
     (swap_two_events, "completeness", "event differs from the message"),
     (quarantine_other_bytes, "completeness", "quarantine row differs from the message"),
     (date_an_event_twice, "uniqueness", "event_id counted twice: on two days or in two cities"),
-    (write_beyond_the_ledger, "counts", "row stands in no range of the ledger"),
-    (write_for_an_unknown_topic, "counts", "row stands in no range of the ledger"),
+    (write_beyond_the_ledger, "counts", "row is in no range of the ledger"),
+    (write_for_an_unknown_topic, "counts", "row is in no range of the ledger"),
     (claim_more_than_kafka_has, "completeness", "the ledger is ahead of Kafka's end"),
 ]
 

@@ -29,7 +29,7 @@ def test_an_older_state_is_named(world: World, check: Callable[..., VerifyReport
 def test_an_altered_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
     spoil_state(world, grid_code="330203001002")
-    assert found(check()) == {("reports", "fails", "state is no copy of its event")}
+    assert found(check()) == {("reports", "fails", "state differs from its event")}
 
 
 def test_a_lost_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:

@@ -40,7 +40,7 @@ def test_fewer_events_may_have_merged() -> None:
 
 
 def test_an_event_in_a_gap_of_the_ledger() -> None:
-    assert found([*range(8), 15, *range(20, 30)], [8, 9]) == [("row stands in no range of the ledger", 1)]
+    assert found([*range(8), 15, *range(20, 30)], [8, 9]) == [("row is in no range of the ledger", 1)]
 
 
 def test_an_event_too_many() -> None:
