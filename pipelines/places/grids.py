@@ -6,6 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -78,9 +79,10 @@ class GridIndex:
         days: NDArray[np.datetime64] = moments.to_numpy().astype(DAY)
         if not len(self.codes):
             return days
-        city = self.city[rows]
+        # With pandas: Arrow reads zones from the operating system only, and a slim container has none.
+        utc, city = pd.DatetimeIndex(moments.to_numpy(), tz="UTC"), self.city[rows]
         for number in np.unique(city):
             of_city = city == number
-            local = pc.local_timestamp(pc.cast(moments, pa.timestamp("ms", self.timezones[number])))
-            days[of_city] = local.to_numpy().astype(DAY)[of_city]
+            local = utc[of_city].tz_convert(self.timezones[number]).tz_localize(None)
+            days[of_city] = local.to_numpy().astype(DAY)
         return days

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from pipelines.places.grids import GridIndex, Mask
 
 _DAY_MS = 24 * 3600 * 1000
+# Arrow asks the operating system even for UTC, and a slim container has no time zones.
+_NAIVE = pa.timestamp("ms")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ DERIVED: dict[str, _Derived] = {
     "day": _Derived(("reported_at", "grid_code"), lambda of: pa.array(of.day, pa.date32())),
     "grid_known": _Derived(("grid_code",), lambda of: pa.array(of.grid[1].astype(np.uint8))),
     "grid_days_off": _Derived(("grid_code", "reported_at"), _grid_days_off),
-    "reported_year": _Derived(("reported_at",), lambda of: pc.year(of["reported_at"])),
+    "reported_year": _Derived(("reported_at",), lambda of: pc.year(pc.cast(of["reported_at"], _NAIVE))),
     "event_type_known": _Derived(("event_type",), _event_type_known),
     "seconds_ahead": _Derived(("updated_at",), _seconds_ahead),
     "limit_days": _Derived(("reported_at", "due_at"), lambda of: _days_between(of, "reported_at", "due_at")),
