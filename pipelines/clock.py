@@ -1,4 +1,4 @@
-"""The one clock: the time in UTC, and the time in the city's zone."""
+"""The current time, in UTC and in Asia/Shanghai."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo

@@ -1,13 +1,20 @@
-"""Kinds of fault and their fates.
+"""The kinds of faults, and how each is handled.
 
-A **data fault** is the message's own: it goes to quarantine and the stream goes on. It is a value
-(`schemas.reasons`), not an exception, because one bad row must not end a batch.
-A **transient fault** is a service's: the work is tried again, and nothing is called bad data.
-A **position fault** is about where in the stream we are: going on would lose or double something,
-so the stream stops with a clear alarm until a person decides.
-A **defect** is our own: an error that nobody foresaw. The work is tried again, since nothing is lost by waiting and a
-mended program goes on from there, but people are told that no service will mend it.
-A **user fault** is a person's mistake at the keyboard: one clear line and exit code 2.
+* A **data fault** is an error in a message: the message goes to quarantine and the stream
+  continues. It is a value (`schemas.reasons`), not an exception, because one bad row must not end a
+  batch.
+* A **transient fault** is an error of a service: the work is retried, and no data is called bad.
+* A **position fault** is about offsets: to continue would lose or duplicate messages, so the stream
+  stops with an alarm until a person decides.
+* A **defect** is a bug: an unforeseen error. The work is retried, because nothing is lost by
+  waiting and a fixed program continues from there; but it is reported as a bug, which no service
+  will resolve.
+* A **user fault** is wrong input from a person: one clear line and exit code 2.
+
+People read the text of user faults and position faults, so it is Chinese first, then English. It
+may name the `gridstream` command or the GRIDSTREAM_ variable that helps, although this layer is
+below the command line: what to do next is worth more to the reader than layers. No code depends on
+these texts. The texts of the other faults go to logs and are English.
 """
 
 import traceback
@@ -15,7 +22,7 @@ from pathlib import Path
 
 
 class GridstreamError(Exception):
-    """Base of all errors this project raises on purpose; its text is one line for people."""
+    """Base of all errors that this project raises on purpose; its text is one line."""
 
 
 class TransientFault(GridstreamError):
@@ -23,24 +30,26 @@ class TransientFault(GridstreamError):
 
 
 class Defect(TransientFault):
-    """An error that nobody foresaw; its text says where. Tried again like a transient fault, and told as what it is."""
+    """An unforeseen error, with the place where it was raised. Retried like a transient fault,
+    reported as a bug."""
 
     @classmethod
     def of(cls, error: BaseException) -> "Defect":
-        """What was raised and where, in one line."""
-        at = traceback.extract_tb(error.__traceback__)
-        where = f" ({Path(at[-1].filename).name}:{at[-1].lineno})" if at else ""
+        """The error and where it was raised, in one line."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
         text = first_line(error)
         name = type(error).__name__
         return cls((name if text == name else f"{name}: {text}") + where)
 
 
 class PositionFault(GridstreamError):
-    """Offsets are missing, overlap, or belong to another topic: do not go on by yourself."""
+    """Offsets are missing, overlap, or belong to another topic: do not continue without a person's
+    decision."""
 
 
 class Fenced(PositionFault):
-    """A newer stream process has taken over writing; this one must end."""
+    """A newer stream process is the writer; this process must end."""
 
 
 class UserFault(GridstreamError):
@@ -48,6 +57,7 @@ class UserFault(GridstreamError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, at most 300 characters; its type when it says nothing."""
+    """The first non-empty line of an error's text, at most 300 characters; the name of its type if
+    it has no text."""
     lines = [" ".join(line.split()) for line in str(error).splitlines()]
     return next(filter(None, lines), type(error).__name__)[:300]

@@ -1,1 +1,1 @@
-"""Bring the database to what `schemas` says: migrations and dimension tables."""
+"""Update the database to the definitions in `schemas`: migrations and dimension tables."""

@@ -1,7 +1,7 @@
-"""Fills the dimension tables from the registry and the taxonomy files.
+"""Fill the dimension tables from the files of the registry and the taxonomy.
 
-The files are the truth: a changed row is inserted again (the newest wins), a row that left the
-files is inserted as deleted, and where nothing changed nothing is inserted.
+The tables follow the files: a changed row is inserted again (the newest row is valid), a row that
+is no longer in the files is inserted as deleted, and if nothing has changed, nothing is inserted.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from schemas.event_types import event_types
 _TABLE_EXISTS = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
 _ROWS = "SELECT * EXCEPT (loaded_at, is_deleted) FROM {table:Identifier} FINAL"
 
-# Dimension table -> its key; the rows come from `_wanted`.
+# Dimension table -> its key column; `_wanted` returns the rows.
 KEYS = {
     "cities": "city_code",
     "counties": "county_code",
@@ -29,7 +29,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Dimension:
-    """What `load_registry` did to a table: rows it holds now, of them inserted anew, and removed."""
+    """The result of `load_registry` for one table: its rows now, and the number of rows inserted
+    and removed."""
 
     table: str
     rows: int
@@ -38,24 +39,20 @@ class Dimension:
 
 
 def load_registry(client: Client, dry_run: bool = False) -> list[Dimension]:
-    """Fills the dimensions from the files; where the content is the same, nothing is inserted."""
+    """Fill the dimensions from the files; unchanged rows are not inserted. A dry run only counts."""
     wanted = _wanted()
     return [_synchronize(client, table, wanted[table], dry_run) for table in KEYS]
 
 
-def _has_table(client: Client, name: str) -> bool:
-    return bool(client.query(_TABLE_EXISTS, parameters={"name": name}).result_rows[0][0])
-
-
 def _wanted() -> dict[str, list[Row]]:
-    """The rows of every dimension as the files have them, by column name."""
-    plain = msgspec.structs.asdict
+    """The rows of each dimension in the files, by table; a row is a dict by column name."""
+    as_row = msgspec.structs.asdict
     return {
-        "cities": [_renamed(plain(city), {"code": "city_code"}) for city in registry.cities()],
-        "counties": [plain(county) for county in registry.counties()],
-        "towns": [plain(town) for town in registry.towns()],
-        "grids": [plain(grid) | {"aliases": list(grid.aliases)} for grid in registry.grids()],
-        "event_types": [_renamed(plain(kind), {"code": "event_type", "group": "group_zh"}) for kind in event_types()],
+        "cities": [_renamed(as_row(city), {"code": "city_code"}) for city in registry.cities()],
+        "counties": [as_row(county) for county in registry.counties()],
+        "towns": [as_row(town) for town in registry.towns()],
+        "grids": [as_row(grid) | {"aliases": list(grid.aliases)} for grid in registry.grids()],
+        "event_types": [_renamed(as_row(kind), {"code": "event_type", "group": "group_zh"}) for kind in event_types()],
     }
 
 
@@ -64,17 +61,16 @@ def _renamed(row: Row, names: dict[str, str]) -> Row:
 
 
 def all_new() -> list[Dimension]:
-    """What `load_registry` would do to a database that does not exist yet."""
+    """The result of `load_registry` for a database that does not exist yet."""
     return [Dimension(table, len(rows), len(rows), 0) for table, rows in _wanted().items()]
 
 
 def _synchronize(client: Client, table: str, wanted: list[Row], dry_run: bool) -> Dimension:
-    if dry_run and not _has_table(client, table):
+    if dry_run and not client.query(_TABLE_EXISTS, {"name": table}).result_rows[0][0]:
         return Dimension(table, len(wanted), len(wanted), 0)
     stored = client.query(_ROWS, parameters={"table": table})
-    rows_before = [dict(zip(stored.column_names, values, strict=True)) for values in stored.result_rows]
-    key, columns = KEYS[table], list(wanted[0])  # an empty result carries no column names
-    before = {row[key]: row for row in rows_before}
+    key, columns = KEYS[table], list(wanted[0])  # an empty result has no column names
+    before = {row[key]: row for row in stored.named_results()}
     changed = [row for row in wanted if before.get(row[key]) != row]
     kept = {row[key] for row in wanted}
     gone = [row for code, row in before.items() if code not in kept]

@@ -1,1 +1,1 @@
-"""Where a report is: coordinate systems, county outlines, the registry of grids."""
+"""Locations: coordinate systems, county outlines, the registry of grids."""

@@ -1,10 +1,10 @@
-"""Points from the coordinate systems that reports use to WGS-84, as vectors of degrees.
+"""Convert points from the coordinate systems of reports to WGS-84, as vectors of degrees.
 
-GCJ-02 is WGS-84 shifted by a smooth, published-by-observation function of the place (about 490 m in
-Ningbo). The forward shift is the one used by every open implementation (for instance `eviltransform`
-and `coordtransform`); its inverse has no closed form and is found by fixed-point iteration, which
-halves the error by a factor of about 10^3 a step: three steps leave less than 1e-9 degrees.
-CGCS2000 differs from WGS-84 by centimetres and is stored as it is.
+GCJ-02 is WGS-84 shifted by a smooth function of the location, known from observation (about 490 m
+in Ningbo). The forward shift is the one used by all open implementations (for instance
+`eviltransform` and `coordtransform`). Its inverse has no closed form and is found by fixed-point
+iteration, which reduces the error by a factor of about 10^3 a step: three steps leave less than
+1e-9 degrees. CGCS2000 differs from WGS-84 by centimetres and is stored as it is.
 """
 
 import numpy as np
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 Degrees = NDArray[np.float64]
 
-_SEMI_MAJOR_AXIS = 6_378_245.0  # metres, Krasovsky 1940, which the shift is defined on
+_SEMI_MAJOR_AXIS = 6_378_245.0  # metres, of the Krasovsky 1940 ellipsoid that defines the shift
 _ECCENTRICITY_SQUARED = 0.00669342162296594323
 _STEPS = 4
 
 
 def to_wgs84(lon: Degrees, lat: Degrees, is_gcj02: NDArray[np.bool_]) -> tuple[Degrees, Degrees]:
-    """Longitudes and latitudes in WGS-84; NaN stays NaN. Rows not `is_gcj02` come back unchanged."""
+    """Longitudes and latitudes in WGS-84; NaN stays NaN. Rows that are not `is_gcj02` are
+    unchanged."""
     lon, lat = lon.copy(), lat.copy()
     shifted = is_gcj02 & _in_china(lon, lat)
     if shifted.any():
@@ -27,7 +28,7 @@ def to_wgs84(lon: Degrees, lat: Degrees, is_gcj02: NDArray[np.bool_]) -> tuple[D
 
 
 def gcj02_shift(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
-    """What GCJ-02 adds to a WGS-84 point, in degrees of longitude and latitude."""
+    """The shift that GCJ-02 adds to a WGS-84 point, in degrees of longitude and latitude."""
     x, y = lon - 105.0, lat - 35.0
     common = 20 * np.sin(6 * x * np.pi) + 20 * np.sin(2 * x * np.pi)
     d_lat = -100 + 2 * x + 3 * y + 0.2 * y**2 + 0.1 * x * y + 0.2 * np.sqrt(np.abs(x))

@@ -1,4 +1,4 @@
-"""The registry of grids for lookup by code, for a whole batch at a time."""
+"""Look up the grids of a whole batch by their codes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,6 +44,7 @@ class GridIndex:
 
     @classmethod
     def of(cls, rows: Iterable[GridRow]) -> "GridIndex":
+        """The index of these grids, in any order."""
         ordered = sorted(rows, key=lambda row: int(row.grid_code))
         cities = sorted({(row.city_code, row.timezone) for row in ordered})
         number = {code: i for i, (code, _) in enumerate(cities)}
@@ -59,7 +60,8 @@ class GridIndex:
         )
 
     def find(self, grid_codes: pa.ChunkedArray) -> tuple[NDArray[np.int64], Mask]:
-        """Row numbers in this index, and whether each code is known (number 0 stands in where not)."""
+        """Row numbers in this index, and whether each code is known; the row number of an unknown
+        code is 0."""
         wanted = pc.cast(grid_codes, pa.int64()).to_numpy()
         if not len(self.codes):
             return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
@@ -68,14 +70,16 @@ class GridIndex:
         return np.where(known, at, 0), known
 
     def days_off(self, rows: NDArray[np.int64], days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-        """Days by which each day misses the validity of the grid in that row of this index; 0 when it was valid."""
+        """The number of days between each day and the validity of the grid in that row of this
+        index; 0 when valid."""
         if not len(self.codes):
             return np.zeros(len(days), np.int64)
         early, late = self.valid_from[rows] - days, days - self.valid_to[rows]
         return np.maximum(np.maximum(early, late).astype(np.int64), 0)
 
     def local_days(self, rows: NDArray[np.int64], moments: pa.ChunkedArray) -> NDArray[np.datetime64]:
-        """The calendar day of each moment where the grid's city is; UTC for an empty registry."""
+        """The calendar day of each moment in the time zone of the grid's city; in UTC for an empty
+        registry."""
         days: NDArray[np.datetime64] = moments.to_numpy().astype(DAY)
         if not len(self.codes):
             return days

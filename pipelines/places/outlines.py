@@ -1,13 +1,15 @@
-"""How far outside its county a report's location lies. Pure: Arrow in, Arrow out.
+"""Distances of locations from the outline of their county. Pure: Arrow in, Arrow out.
 
-The outlines are those of `schemas/registry/<city>/outlines.geojson` (WGS-84). They are coarse, and the coast moves:
-land is reclaimed, islets and harbours are not drawn. So a location counts as inside
+The outlines are read from `schemas/registry/<city>/outlines.geojson` (WGS-84). They are coarse, and
+the coast changes: land is reclaimed, islets and harbours are not drawn. So a location counts as
+inside
 
-* within `TOLERANCE_M` of the county, since two published outlines of a county differ by about as much, and
-* on the city's waters, up to `COAST_M` from the county: the file says where they are; they are no other county's land.
+* within `TOLERANCE_M` of the county, because two published outlines of a county differ by about as much, and
+* on the city's waters up to `COAST_M` from the county. The file holds these waters; they are not land of any county.
 
-Distances are reckoned on a plane: degrees times the length of a degree (WGS-84) at the middle of the county. Over a
-county's 80 km that is right within 0.5 %; far away it only says "very far".
+Distances are computed on a plane: degrees times the length of a degree (WGS-84) at the middle
+latitude of the county. Over the 80 km of a county the error is below 0.5 %; farther away a distance
+only means "very far".
 """
 
 import functools
@@ -33,8 +35,8 @@ TOLERANCE_M = 500.0
 
 @dataclass(frozen=True)
 class Outline:
-    """One county on its own plane: `land` is the outline, `allowed` where a location raises no question,
-    both in metres. `scale`: metres of a degree of longitude and of latitude."""
+    """One county on its own plane, in metres: `land` is the outline, `allowed` the area that counts
+    as inside. `scale`: metres of a degree of longitude and of latitude."""
 
     scale: tuple[float, float]
     land: Any
@@ -43,25 +45,26 @@ class Outline:
     def outside(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
         """Metres from each point (degrees, WGS-84) to the land; NaN where the point is allowed."""
         x, y = lon * self.scale[0], lat * self.scale[1]
-        found = np.full(len(x), np.nan)
+        metres = np.full(len(x), np.nan)
         far = ~shapely.contains_xy(self.allowed, x, y)
-        found[far] = shapely.distance(self.land, shapely.points(x[far], y[far]))
-        return found
+        metres[far] = shapely.distance(self.land, shapely.points(x[far], y[far]))
+        return metres
 
 
 def metres_outside(county_codes: Column, lon: Column, lat: Column) -> pa.Array:
-    """Metres (float32) between each location and its county's outline; null where it is inside, where it is not
-    given, and where no outline of the county is known. `lon` and `lat` are degrees in WGS-84."""
+    """Metres (float32) between each location and the outline of its county; null where it is
+    inside, is not given, or the outline of the county is unknown. `lon` and `lat`: degrees in
+    WGS-84."""
     x, y = _degrees(lon), _degrees(lat)
-    found = np.full(len(x), np.nan)
+    metres = np.full(len(x), np.nan)
     coded = pc.dictionary_encode(_array(county_codes))
     number = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     given = np.isfinite(x) & np.isfinite(y)
     for position, code in enumerate(coded.dictionary.to_pylist()):
         if outline := outlines().get(code):
             rows = np.flatnonzero(given & (number == position))
-            found[rows] = outline.outside(x[rows], y[rows])
-    return pa.array(found.astype(np.float32), from_pandas=True)
+            metres[rows] = outline.outside(x[rows], y[rows])
+    return pa.array(metres.astype(np.float32), from_pandas=True)
 
 
 def _array(column: Column) -> pa.Array:
@@ -75,7 +78,7 @@ def _degrees(column: Column) -> NDArray[np.float64]:
 
 @functools.cache
 def outlines() -> Mapping[str, Outline]:
-    """The outline of every county that the registry has one of, by county code."""
+    """All outlines of the registry, by county code."""
     return {code: outline for path in sorted(FOLDER.glob("*/outlines.geojson")) for code, outline in _read(path)}
 
 
@@ -97,7 +100,8 @@ def _outline(shape: Any, waters: Any) -> Outline:
 
 
 def metres_of_a_degree(latitude: float) -> tuple[float, float]:
-    """The length of a degree of longitude and of latitude there, on the WGS-84 ellipsoid."""
+    """The metres of a degree of longitude and of latitude at this latitude, on the WGS-84
+    ellipsoid: the usual cosine series."""
     phi = np.radians(latitude)
     east = 111_412.84 * np.cos(phi) - 93.5 * np.cos(3 * phi) + 0.118 * np.cos(5 * phi)
     north = 111_132.92 - 559.82 * np.cos(2 * phi) + 1.175 * np.cos(4 * phi)

@@ -1,4 +1,4 @@
-"""The registry and the taxonomy as the stream sees them: read from ClickHouse, read again when changed."""
+"""The registry of grids in ClickHouse, read again when it has changed."""
 
 from clickhouse_connect.driver.client import Client
 
@@ -12,22 +12,23 @@ FROM grids AS g FINAL INNER JOIN cities AS c FINAL ON g.city_code = c.city_code"
 
 
 class RegistryReader:
-    """Keeps the newest `GridIndex`; `current` asks ClickHouse only whether it changed."""
+    """Caches the `GridIndex`; `current` queries ClickHouse only for the version while nothing has
+    changed."""
 
     def __init__(self) -> None:
         self._version: tuple[str, int] | None = None
         self._index = GridIndex.of(())
 
     def current(self, client: Client) -> GridIndex:
-        """The registry as it is now.
+        """The present registry.
 
         Raises:
-            UserFault: the registry is empty, so every report would be refused.
+            UserFault: the registry is empty; every report would be rejected.
         """
         newest = client.query(_VERSION).result_rows[0]
         version = (str(newest[0]), int(newest[1]))
         if not version[1]:
-            raise UserFault("the registry of grids is empty: run `gridstream migrate` first")
+            raise UserFault("网格登记为空，请先运行 the registry of grids is empty: run first `gridstream migrate`")
         if version != self._version:
             self._index = GridIndex.of(GridRow(*row) for row in client.query(_GRIDS).result_rows)
             self._version = version

@@ -1,1 +1,1 @@
-"""Clients of Kafka and ClickHouse. They know nothing of reports."""
+"""Clients of Kafka and ClickHouse; they do not depend on what a message contains."""

@@ -13,7 +13,8 @@ from pipelines.errors import TransientFault, UserFault
 
 
 class ErrorCode(IntEnum):
-    """The server's error codes that this project acts on; names as in ClickHouse's src/Common/ErrorCodes.cpp."""
+    """The server's error codes that this project acts on; names as in ClickHouse's
+    src/Common/ErrorCodes.cpp."""
 
     UNEXPECTED_END_OF_FILE = 3
     ATTEMPT_TO_READ_AFTER_EOF = 32
@@ -39,8 +40,8 @@ class ErrorCode(IntEnum):
     KEEPER_EXCEPTION = 999
 
 
-# A person must act on these; all other codes of `ErrorCode` are transient. Faults are recognised by their number,
-# never by the text of a message, which changes between versions.
+# A person must act on these; all other codes of `ErrorCode` are transient. Faults are recognised by
+# their number, never by the text of a message, which changes between versions.
 _PERMANENT = {
     ErrorCode.UNKNOWN_TABLE,
     ErrorCode.UNKNOWN_DATABASE,
@@ -66,12 +67,13 @@ def connect(target: ClickHouse, **settings: Any) -> Client:
     """A client of `target`; `settings` are ClickHouse settings for all its queries.
 
     Raises:
-        UserFault: the URL is not http(s)://host:port, the password is wrong, or there is no such database.
-        TransientFault: nobody answers there.
+        UserFault: the URL is not http(s)://host:port, the password is wrong, or the database does
+            not exist.
+        TransientFault: the server does not answer, or is not ready.
     """
     parts = urlsplit(target.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserFault(f"GRIDSTREAM_CLICKHOUSE_URL must look like http://host:8123, not {target.url!r}")
+        raise UserFault(f"GRIDSTREAM_CLICKHOUSE_URL={target.url!r} 须形如 must look like http://host:8123")
     try:
         return clickhouse_connect.get_client(
             interface=parts.scheme,
@@ -94,17 +96,21 @@ def connect(target: ClickHouse, **settings: Any) -> Client:
 def _refused(target: ClickHouse, error: DatabaseError) -> Exception:
     if error.code == ErrorCode.AUTHENTICATION_FAILED:
         return UserFault(
-            f"ClickHouse at {target.url} refuses user {target.user}: check GRIDSTREAM_{target.user.upper()}_PASSWORD"
+            f"ClickHouse 拒绝用户 refuses user {target.user} ({target.url}): "
+            f"请检查 check GRIDSTREAM_{target.user.upper()}_PASSWORD"
         )
     if error.code == ErrorCode.UNKNOWN_DATABASE:
-        return UserFault(f"ClickHouse at {target.url} has no database {target.database}: run `gridstream migrate`")
+        return UserFault(
+            f"ClickHouse 没有数据库 has no database {target.database} ({target.url}): 请运行 run `gridstream migrate`"
+        )
     if is_transient(error):
         return TransientFault(f"ClickHouse at {target.url} is not ready: {error.code} {error.name}")
     return error
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later: no answer at all, or a code of `TRANSIENT_CODES`."""
+    """Whether the same request may succeed later: the server did not answer, or sent a code of
+    `TRANSIENT_CODES`."""
     if isinstance(error, OperationalError | ConnectionError | TimeoutError | TransientFault):
         return True
     return isinstance(error, DatabaseError) and getattr(error, "code", None) in TRANSIENT_CODES

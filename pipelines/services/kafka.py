@@ -1,4 +1,4 @@
-"""What we ask Kafka besides messages: topics, their identity, and where their partitions begin and end."""
+"""Kafka admin calls: topics, their ids, and the first and last offsets of their partitions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from pipelines.errors import TransientFault, UserFault
 
 _DAY_MS = 86_400_000
 
-# What a retry will not cure; everything else Kafka raises passes by itself or is a service's fault.
-_PERSONS = (
+# A person must act on these; all other errors of Kafka are transient.
+_PERMANENT = (
     kafka_errors.AuthorizationError,
     kafka_errors.KafkaConfigurationError,
     kafka_errors.InvalidTopicError,
@@ -29,7 +29,8 @@ _PERSONS = (
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """How a topic is to be made. `retention_days` and `max_message_bytes` also change an existing topic."""
+    """The configuration of a topic. `retention_days` and `max_message_bytes` also change an
+    existing topic."""
 
     name: str
     partitions: int
@@ -47,10 +48,10 @@ class TopicSpec:
 
 @contextmanager
 def admin(bootstrap: str, timeout: float = 15.0) -> Iterator[KafkaAdminClient]:
-    """An admin client, closed at the end; Kafka's errors come out as ours. `timeout` in seconds.
+    """An admin client, closed at the end; Kafka's errors become faults. `timeout` in seconds.
 
     Raises:
-        TransientFault: nobody answers at `bootstrap`, or the cluster is not ready.
+        TransientFault: no broker answers at `bootstrap`, or the cluster is not ready.
         UserFault: the address, the rights or the configuration are wrong.
     """
     client = None
@@ -62,48 +63,51 @@ def admin(bootstrap: str, timeout: float = 15.0) -> Iterator[KafkaAdminClient]:
             client_id="gridstream",
         )
         yield client
-    except _PERSONS as error:
-        raise UserFault(f"Kafka at {bootstrap} refuses: {_line(error)}") from error
+    except _PERMANENT as error:
+        raise UserFault(f"Kafka 拒绝请求 refuses the request ({bootstrap}): {_line(error)}") from error
     except (kafka_errors.KafkaError, OSError) as error:
         raise TransientFault(f"Kafka does not answer at {bootstrap}: {_line(error)}") from error
     except ValueError as error:
-        raise UserFault(f"GRIDSTREAM_KAFKA must look like host:9092,host:9092, not {bootstrap!r}") from error
+        raise UserFault(f"GRIDSTREAM_KAFKA={bootstrap!r} 须形如 must look like host:9092,host:9092") from error
     finally:
         if client is not None:
             client.close()
 
 
 def _line(error: BaseException) -> str:
-    """Name and meaning; the text of a broker's error repeats the whole request."""
+    """The name and description of an error, without the request that the text of a broker's error
+    repeats."""
     meaning = getattr(error, "description", None) if isinstance(error, kafka_errors.BrokerResponseError) else error
     text = str(meaning or "").removeprefix(f"{type(error).__name__}: ")
     return " ".join(f"{type(error).__name__} {text}".split())[:200]
 
 
 def _describe(client: KafkaAdminClient, topic: str) -> dict[str, Any]:
-    found: dict[str, Any] = client.describe_topics([topic])[0]
-    code = found.get("error_code", 0)
+    description: dict[str, Any] = client.describe_topics([topic])[0]
+    code = description.get("error_code", 0)
     if code == kafka_errors.UnknownTopicOrPartitionError.errno:
-        raise UserFault(f"Kafka has no topic {topic!r}; `gridstream up` makes it")
+        raise UserFault(f"Kafka 没有主题 has no topic {topic!r}; 创建 create it with: gridstream up")
     if code:
         raise kafka_errors.for_code(code)(topic)
-    return found
+    return description
 
 
 def topic_id(bootstrap: str, topic: str) -> str:
     """The topic's UUID (KIP-516) in 36 characters (Kafka's own tools write it in base64).
 
-    A topic deleted and made again has another one.
+    A topic that is deleted and recreated gets another one.
 
     Raises:
         UserFault: there is no such topic, or the broker is older than 2.8 and has no topic ids.
         TransientFault: Kafka does not answer.
     """
     with admin(bootstrap) as client:
-        found = _describe(client, topic).get("topic_id")
-    if not found or UUID(str(found)).int == 0:
-        raise UserFault(f"Kafka at {bootstrap} gives topics no id; a broker of version 2.8 or newer is needed")
-    return str(found)
+        uuid = _describe(client, topic).get("topic_id")
+    if not uuid or UUID(str(uuid)).int == 0:
+        raise UserFault(
+            f"Kafka 没有主题编号 has no topic ids ({bootstrap}): 须 2.8 以上 version 2.8 or newer is required"
+        )
+    return str(uuid)
 
 
 def partitions(bootstrap: str, topic: str) -> tuple[int, ...]:
@@ -128,16 +132,16 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
 
 def _offsets(bootstrap: str, topic: str, spec: OffsetSpec) -> dict[int, int]:
     with admin(bootstrap) as client:
-        wanted = {TopicPartition(topic, number): spec for number in _partitions(client, topic)}
-        found = client.list_partition_offsets(wanted)
-        return {place.partition: int(at.offset) for place, at in sorted(found.items())}
+        specs = {TopicPartition(topic, number): spec for number in _partitions(client, topic)}
+        offsets = client.list_partition_offsets(specs)
+        return {partition.partition: int(info.offset) for partition, info in sorted(offsets.items())}
 
 
 def ensure_topic(bootstrap: str, spec: TopicSpec) -> bool:
-    """Make the topic if it is missing (True), or bring its retention and message size up to date (False).
+    """Create the topic if it is missing (True), or update its retention and message size (False).
 
-    The number of partitions of an existing topic is left alone: more would send a grid's later
-    messages elsewhere.
+    The number of partitions of an existing topic is not changed: with more partitions, the later
+    messages of a grid would go to another partition.
     """
     with admin(bootstrap) as client:
         if spec.name in client.list_topics():

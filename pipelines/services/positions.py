@@ -23,8 +23,8 @@ def parse_position(text: str) -> Position:
     """
     partition, colon, offset = text.partition(":")
     if not (colon and partition.isascii() and partition.isdecimal() and offset.isascii() and offset.isdecimal()):
-        raise UserFault(f"{text!r} is not a position; give PARTITION:OFFSET, such as 3:1042")
-    found = Position(int(partition), int(offset))
-    if found.partition >= 2**16 or found.offset >= 2**63:
-        raise UserFault(f"{text!r} is beyond the largest partition or offset")
-    return found
+        raise UserFault(f"{text!r} 不是位置 is not a position; 须为 分区:偏移量 give PARTITION:OFFSET, such as 3:1042")
+    position = Position(int(partition), int(offset))
+    if position.partition >= 2**16 or position.offset >= 2**63:
+        raise UserFault(f"{text!r} 超出分区或偏移量的上限 is above the largest partition or offset")
+    return position

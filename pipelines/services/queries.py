@@ -1,7 +1,7 @@
 """SQL files of this package.
 
-A query of more than six lines is a `.sql` file in the folder of the one module that reads it; a shorter one is a
-constant of that module.
+A query of more than six lines is a `.sql` file in the folder of the one module that reads it; a
+shorter one is a constant of that module.
 """
 
 import functools

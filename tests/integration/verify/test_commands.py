@@ -83,7 +83,7 @@ def test_verify_of_an_unknown_topic(run: Run, stack: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(verify, "settings", lambda: changed)
     result = run("verify")
     assert (result.code, result.out) == (2, "")
-    assert "Kafka has no topic nobody.makes.this" in result.err
+    assert "no topic nobody.makes.this" in result.err
     assert len(result.err.splitlines()) == 1
 
 
