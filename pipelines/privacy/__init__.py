@@ -1,1 +1,1 @@
-"""What may not be stored: personal data in texts and fields, found and masked."""
+"""Find and mask personal data in texts and fields, so that it is never stored."""

@@ -1,7 +1,8 @@
-"""Personal data out of text before any store, log or document sees it.
+"""Remove personal data from texts before they are stored, logged or printed.
 
-Numbers of people, plates, addresses and names beside a title or a label are replaced by what they were: `[手机号]`,
-`[姓名]女士` … A reporter becomes a keyed hash: the same reporter can be counted, nobody can be named.
+Numbers of people, plates, mail addresses, and names next to a title or a label are replaced by
+their kind: `[手机号]`, `[姓名]女士` … A reporter is replaced by a keyed hash: reports of the same reporter
+can be counted, but the reporter cannot be identified.
 """
 
 import functools
@@ -28,39 +29,43 @@ UUID = re.compile(v1.UUID)
 _Counts: TypeAlias = Counter[str] | None
 _Change: TypeAlias = Callable[[str, _Counts], str]
 
-# Full-width digits, letters and @ read like ASCII ones, and are masked like them; punctuation stays.
+# Full-width digits, letters and @ are masked like ASCII ones; other full-width punctuation is not
+# changed.
 _WIDE = "０-９Ａ-Ｚａ-ｚ＠．＋－"
 _FULL_WIDTH = str.maketrans(
     {chr(0xFEE0 + ord(c)): c for c in map(chr, range(0x21, 0x7F)) if c.isalnum() or c in "@.+-"}
 )
 _HAS_FULL_WIDTH = re.compile(f"[{_WIDE}]")
 
-# Cheap and vectorised (RE2): whatever a pattern changes holds one of these, and most rows hold none.
+# Fast and vectorised (RE2): each text that a pattern changes matches this, and most rows do not.
 _CANDIDATE = rf"{personal.QUICK_NUMBER}|[@{_WIDE}]|{personal.QUICK_PLATE}|{personal.QUICK_NAME}"
-# The same looks one by one: which groups of patterns a single text needs.
+# The same for a single text: which groups of patterns it needs.
 _TEN_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,2}){9}[0-9]|" + personal.QUICK_LOCAL)
 _PLATE_START = re.compile(personal.QUICK_PLATE)
 _TEN_DIGIT_NUMBER = 10**9
-_CONTEXT = 16  # characters before a number that its patterns may look at
+_CONTEXT = 16  # characters before a number that its patterns look at
 _NAME_FIELD = r'(?i)"[^"]*(?:name|contact|caller|person|owner|reporter)[^"]*"\s*:'
 
 
 @dataclass(frozen=True)
 class Masker:
-    """Masks by the patterns of `pipelines.privacy.patterns` and by `extras`: pairs of (name, regular expression)."""
+    """Masks by the patterns of `pipelines.privacy.patterns` and by `extras`: pairs of kind and
+    regular expression."""
 
     extras: tuple[tuple[str, str], ...] = ()
 
     @functools.cached_property
-    def _own(self) -> tuple[Pattern, ...]:
-        return tuple(Pattern(name, re.compile(regex)) for name, regex in self.extras)
+    def _extra_patterns(self) -> tuple[Pattern, ...]:
+        return tuple(Pattern(kind, re.compile(regex)) for kind, regex in self.extras)
 
     @functools.cached_property
-    def _key(self) -> Callable[[str], str]:
+    def _mask_name(self) -> Callable[[str], str]:
+        """`mask` for the names of fields, which repeat."""
         return functools.lru_cache(4096)(self.mask)
 
     def mask(self, text: str, counts: Counter[str] | None = None) -> str:
-        """`text` with everything personal replaced by its kind in brackets; `counts` gains how many of each kind."""
+        """`text` with personal data replaced by its kind in brackets. `counts`: the number of each
+        kind is added."""
         masked = folded = text if text.isascii() else _folded(text)
         if not text.isascii():
             masked = _chinese(masked, counts)
@@ -68,7 +73,7 @@ class Masker:
             masked = _numbers(masked, max(first.start() - _CONTEXT, 0), counts)
         if "@" in masked:
             masked = _apply((personal.MAIL,), masked, counts)
-        masked = _apply(self._own, masked, counts)
+        masked = _apply(self._extra_patterns, masked, counts)
         return text if masked == folded else masked
 
     def column(self, texts: pa.ChunkedArray | pa.Array, counts: Counter[str] | None = None) -> pa.Array:
@@ -76,22 +81,23 @@ class Masker:
         return self._column(texts, self.mask, _CANDIDATE, counts)
 
     def json_column(self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
-        """`document` on each value of a column of JSON objects, which stay JSON; '' stays ''."""
+        """`json` on each value of a column of JSON objects; '' stays ''."""
         return self._column(
-            texts, lambda text, found: self.json(text, hasher, found), f"{_CANDIDATE}|{_NAME_FIELD}", counts
+            texts, lambda text, kinds: self.json(text, hasher, kinds), f"{_CANDIDATE}|{_NAME_FIELD}", counts
         )
 
     def json(self, text: str, hasher: Hasher, counts: Counter[str] | None = None) -> str:
-        """A JSON text with its values masked; what is no JSON is masked as text."""
+        """A JSON text with its values masked; a text that is not JSON is masked as text."""
         try:
-            read = msgspec.json.decode(text)
+            value = msgspec.json.decode(text)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return self.mask(text, counts)
-        masked = self.document(read, hasher, counts)
-        return text if masked == read else msgspec.json.encode(masked).decode()
+        masked = self.document(value, hasher, counts)
+        return text if masked == value else msgspec.json.encode(masked).decode()
 
     def document(self, value: Any, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
-        """A JSON value with every string and whole number masked, and `reporter`, wherever it stands, hashed."""
+        """A JSON value with all strings and whole numbers masked, and `reporter`, at any depth,
+        hashed."""
         if isinstance(value, str):
             return self.mask(value, counts)
         if isinstance(value, int) and abs(value) >= _TEN_DIGIT_NUMBER:
@@ -100,14 +106,14 @@ class Masker:
         if isinstance(value, list):
             return [self.document(item, hasher, counts) for item in value]
         if isinstance(value, dict):
-            return {self._key(name): self._field(name, item, hasher, counts) for name, item in value.items()}
+            return {self._mask_name(name): self._field(name, item, hasher, counts) for name, item in value.items()}
         return value
 
     def _field(self, name: str, item: Any, hasher: Hasher, counts: Counter[str] | None) -> Any:
         if name == "reporter" and item is not None:
             return hasher(str(item))
         if name == "event_id" and isinstance(item, str) and UUID.fullmatch(item):
-            return item  # one in 600 looks as if it held a telephone number, and without it nothing can be sent again
+            return item  # 1 in 600 looks like a telephone number, and a message without its id cannot be replayed
         if isinstance(item, str) and _is_person(name, item):
             if counts is not None:
                 counts["姓名"] += 1
@@ -115,30 +121,33 @@ class Masker:
         return self.document(item, hasher, counts)
 
     def _column(self, texts: pa.ChunkedArray | pa.Array, change: _Change, quick: str, counts: _Counts) -> pa.Array:
+        """`change` on the values that match `quick`; on all where there are extra patterns, which
+        it does not cover."""
         column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        looked = pc.match_substring_regex(column, quick) if not self.extras else pc.is_valid(column)
-        candidates = pc.indices_nonzero(pc.fill_null(looked, False))
-        if not len(candidates):
+        matches = pc.match_substring_regex(column, quick) if not self.extras else pc.is_valid(column)
+        rows = pc.indices_nonzero(pc.fill_null(matches, False))
+        if not len(rows):
             return column
-        looked_at = column.take(candidates).to_pylist()
-        once = _each_once(looked_at, change, counts)
-        masked = pa.array([once[text] for text in looked_at], column.type)
-        chosen = pc.is_in(pa.array(range(len(column)), pa.uint64()), candidates)
-        return pc.replace_with_mask(column, chosen, masked)
+        candidates = column.take(rows).to_pylist()
+        changed = _change_distinct(candidates, change, counts)
+        masked = pa.array([changed[text] for text in candidates], column.type)
+        is_candidate = pc.is_in(pa.array(range(len(column)), pa.uint64()), rows)
+        return pc.replace_with_mask(column, is_candidate, masked)
 
 
-def _each_once(texts: list[str], change: _Change, counts: _Counts) -> dict[str, str]:
-    """Every distinct text changed; a report's every step repeats it. `counts` gains what each occurrence held."""
+def _change_distinct(texts: list[str], change: _Change, counts: _Counts) -> dict[str, str]:
+    """Each distinct text, changed: all messages of a report repeat its text. `counts`: each
+    occurrence is counted."""
     if counts is None:
         return {text: change(text, None) for text in set(texts)}
     changed: dict[str, str] = {}
-    found: Counter[str] = Counter()
-    for text, times in Counter(texts).items():
-        changed[text] = change(text, found)
-        if found:
-            for kind, number in found.items():
-                counts[kind] += number * times
-            found.clear()
+    kinds: Counter[str] = Counter()  # of one text; reused, because most texts have none
+    for text, occurrences in Counter(texts).items():
+        changed[text] = change(text, kinds)
+        if kinds:
+            for kind, number in kinds.items():
+                counts[kind] += number * occurrences
+            kinds.clear()
     return changed
 
 
@@ -147,7 +156,7 @@ def _folded(text: str) -> str:
 
 
 def _chinese(text: str, counts: Counter[str] | None) -> str:
-    """Plates and names, which hold Chinese characters."""
+    """Mask plates and names, which contain Chinese characters."""
     if _PLATE_START.search(text):
         text = _apply((personal.PLATE,), text, counts)
     if personal.TITLE.search(text):
@@ -165,12 +174,13 @@ def _apply(patterns: Iterable[Pattern], text: str, counts: Counter[str] | None) 
 
 
 def _numbers(text: str, start: int, counts: Counter[str] | None) -> str:
-    """Numbers from `start` on, where the first one can be; and names beside telephone numbers."""
+    """Mask numbers from `start` on, where the first one can be, and names next to telephone
+    numbers."""
     tail = text[start:]
     masked = _apply(personal.NUMBERS, tail, counts)
     if masked == tail:
         return text
-    return _apply((personal.BESIDE_NUMBER,), text[:start] + masked, counts)
+    return _apply((personal.NAME_NEXT_TO_NUMBER,), text[:start] + masked, counts)
 
 
 def _is_person(field: str, value: str) -> bool:
@@ -183,46 +193,55 @@ mask = _PLAIN.mask
 
 @functools.lru_cache(maxsize=8)
 def masker(extras: tuple[tuple[str, str], ...] = ()) -> Masker:
-    """The masker of these extra patterns, made once."""
+    """The masker with these extra patterns, cached."""
     return Masker(extras) if extras else _PLAIN
 
 
 def read_patterns(path: Path | None) -> tuple[tuple[str, str], ...]:
-    """Extra patterns of a YAML file: a list of {name, regex}; none without a file.
+    """The extra patterns in a YAML file: a list of {name, regex}; none if `path` is None.
 
     Raises:
-        UserFault: the file cannot be read, an entry is no such pair, a regular expression is wrong or matches nothing.
+        UserFault: the file cannot be read, an entry is malformed, or a regular expression is wrong
+            or matches the empty text.
     """
     if path is None:
         return ()
     try:
         entries = yaml.safe_load(path.read_text("utf-8")) or []
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserFault(f"mask patterns {path}: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise UserFault(f"脱敏规则无法读取 mask patterns {path} cannot be read: {reason}") from None
     if not isinstance(entries, list):
-        raise UserFault(f"mask patterns {path}: must be a list of entries with `name` and `regex`")
+        raise UserFault(f"脱敏规则须为列表 mask patterns {path}: must be a list of entries with `name` and `regex`")
     return tuple(_pattern(path, number, entry) for number, entry in enumerate(entries, 1))
 
 
 def _pattern(path: Path, number: int, entry: Any) -> tuple[str, str]:
-    where = f"mask patterns {path}, entry {number}"
+    where = f"脱敏规则 mask patterns {path}, 第 {number} 条 entry {number}"
     if (
         not isinstance(entry, dict)
         or set(entry) != {"name", "regex"}
         or not all(isinstance(v, str) for v in entry.values())
     ):
-        raise UserFault(f"{where}: must have `name` and `regex`, both text, and nothing else")
+        raise UserFault(
+            f"{where}: 只能有 `name` 与 `regex`，均为文本 must have `name` and `regex`, both text, and nothing else"
+        )
     try:
-        matches_nothing = re.compile(entry["regex"]).search("") is not None
+        matches_empty = re.compile(entry["regex"]).search("") is not None
     except re.error as error:
-        raise UserFault(f"{where} ({entry['name']}): {entry['regex']!r} is no regular expression: {error}") from None
-    if matches_nothing or not entry["name"].strip():
-        raise UserFault(f"{where} ({entry['name']}): the name is empty, or the expression matches the empty text")
+        raise UserFault(
+            f"{where} ({entry['name']}): 正则有误 {entry['regex']!r} is not a regular expression: {error}"
+        ) from None
+    if matches_empty or not entry["name"].strip():
+        raise UserFault(
+            f"{where} ({entry['name']}): 名称为空或匹配空文本 the name is empty, or the regex matches the empty text"
+        )
     return entry["name"], entry["regex"]
 
 
 def reporter_hasher(key: bytes) -> Hasher:
-    """A function from a reporter to a 128-bit keyed BLAKE2b hash in hex; no reporter gives ''."""
+    """A function that returns the 128-bit keyed BLAKE2b hash of a reporter in hex; '' for no
+    reporter."""
 
     def digest(reporter: str | None) -> str:
         if not reporter:

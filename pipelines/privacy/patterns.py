@@ -1,7 +1,9 @@
-"""What personal data looks like in reports: numbers of people, plates, addresses, and names beside a title or a label.
+"""Patterns of personal data in reports: numbers of people, plates, mail addresses, and names next
+to a title or label.
 
-A pattern proposes, its check decides: an ID number has a region, a date and a check character (GB 11643-1999), a bank
-card has Luhn's digit (ISO/IEC 7812-1). All patterns expect ASCII digits and letters.
+A match of a pattern may still be refused by its check: an ID number has a region, a date and a
+check character (GB 11643-1999), a bank card has Luhn's check digit (ISO/IEC 7812-1). All patterns
+expect ASCII digits and letters.
 """
 
 import re
@@ -16,19 +18,20 @@ Match = re.Match[str]
 
 
 class Pattern(NamedTuple):
-    """`replace` gives what stands in a match's place; None: `[kind]`."""
+    """`replace` returns the replacement of a match, which may be the match itself; None: replaced
+    by `[kind]`."""
 
     kind: str
     regex: re.Pattern[str]
     replace: Callable[[Match], str] | None = None
 
 
-# One separator may stand between the groups of a number, as people and forms write them.
+# One separator may be between the groups of a number, as people and forms write them.
 SEPARATORS = r" \t\x{00a0}\x{3000}.·\-\x{2010}-\x{2015}\x{2212}_"
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _S = "[" + re.sub(r"\\x\{(\w+)\}", r"\\u\1", SEPARATORS) + "]"
-# No letter, digit or hyphen may touch a number without a check digit: ids, codes and UUIDs are not telephone numbers.
-# A JSON escape such as \n before it is no letter.
+# No letter, digit or hyphen may be next to a number without a check digit: ids, codes and UUIDs are
+# not telephone numbers. A JSON escape such as \n before it does not count as a letter.
 _BEFORE, _AFTER = r"(?:(?<![0-9A-Za-z_-])|(?<=\\[nrtbf]))", r"(?![0-9A-Za-z_])"
 
 _REGIONS = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
@@ -42,12 +45,12 @@ def _bare(number: str) -> str:
 
 
 def id_checked(number: str) -> bool:
-    """Whether 18 characters end in the right check character."""
+    """Whether the last of 18 characters is the correct check character."""
     return _ID_CHECKS[sum(int(d) * w for d, w in zip(number, _ID_WEIGHTS, strict=False)) % 11] == number[17]
 
 
 def luhn(number: str) -> bool:
-    """Whether the digits end in Luhn's check digit."""
+    """Whether the last digit is the correct check digit by Luhn's algorithm."""
     doubled = (int(digit) * (1 + i % 2) for i, digit in enumerate(reversed(number)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
@@ -60,7 +63,8 @@ def _born(digits: str) -> bool:
 
 
 def _id_card(match: Match) -> str:
-    """A wrong check character is accepted where nothing separates the digits: a slip of the pen is still a person."""
+    """A wrong check character is accepted if the digits are not separated: a mistyped number still
+    identifies a person."""
     number = _bare(match[0])
     plausible = _REGIONS.match(number) and _born(number[6:14]) and (number == match[0].upper() or id_checked(number))
     return "[身份证号]" if plausible else match[0]
@@ -72,8 +76,8 @@ def _old_id_card(match: Match) -> str:
 
 
 def _bank_card(match: Match) -> str:
-    """The longest leading part, cut between groups, that is a card's number. Groups are parted in one way: a row of
-    decimal fractions is no card."""
+    """The longest leading part, cut between groups, that is a card number. All groups are separated
+    by the same character: a row of decimal fractions is not a card."""
     written = match[0]
     ends = [i for i in range(len(written), 12, -1) if i == len(written) or not written[i].isdigit()]
     for end in ends:
@@ -127,17 +131,12 @@ PLATE = Pattern(
 )
 
 
-def _words() -> dict[str, str]:
-    read: dict[str, str] = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
-    return read
-
-
 def _any(*names: str) -> str:
-    """An alternation of the words of these lists."""
+    """A regular expression that matches each word of these lists."""
     return "|".join(word for name in names for word in _WORDS[name].split())
 
 
-_WORDS = _words()
+_WORDS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
 _ENDS, _STARTS = frozenset(_WORDS["word_ends"].split()), frozenset(_WORDS["word_starts"].split())
 _SINGLE = _WORDS["surnames"].replace(" ", "")
 _SURNAME = rf"(?:{_any('double_surnames')}|[{_SINGLE}])"
@@ -149,8 +148,8 @@ _FOLLOWS = rf"(?=$|[^一-龥]|{_any('follows')})"
 
 
 def _titled(match: Match) -> str:
-    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. Where the first surname belongs to another word, a later
-    one may be meant: `校方王老师` -> `校方[姓名]老师`."""
+    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. If the first surname belongs to another word, a later
+    one is tried: `校方王老师` -> `校方[姓名]老师`."""
     word, title = match[1], match[2]
     around = match.string[match.start() - 1 : match.start()] + word
     for start in range(len(word)):
@@ -167,7 +166,7 @@ def _labelled(match: Match) -> str:
     return match[0] if match[2][:2] in _STARTS else f"{match[1]}[姓名]"
 
 
-# What may stand between a label and a name: a colon in any dress, or at most one weak mark.
+# Between a label and a name: a colon in any form, or at most one weak mark.
 _COLON, _WEAK = r"[\"”]?[ 　]?[:：][ 　]?[\"“]?", r"(?:是|为|叫)?[ 　(（]?"
 NAMES = (
     Pattern(
@@ -183,8 +182,8 @@ TITLED = Pattern(
     "姓名", re.compile(rf"({_SURNAME}(?:[^\W\d_a-zA-Z{_WORDS['not_given']}]{{1,2}}?)?)({_TITLES})"), _titled
 )
 TITLE = re.compile(_TITLES)
-# A name beside a telephone number that was just masked.
-BESIDE_NUMBER = Pattern(
+# A name next to a telephone number that is already masked.
+NAME_NEXT_TO_NUMBER = Pattern(
     "姓名",
     re.compile(
         rf"(?<![一-龥]){_SURNAME}[一-龥]{{1,2}}"
@@ -194,14 +193,15 @@ BESIDE_NUMBER = Pattern(
     ),
     lambda match: f"{match['gap'] or ''}[姓名]",
 )
-# A field of JSON by such a name holds a person's name, whatever stands around it.
+# A JSON field with such a name holds the name of a person, without any label in the text.
 NAME_FIELD = re.compile(
     rf"{_any('labels', 'loose_labels')}"
     r"|(?:contact|caller|person|owner|user|real|full|reporter|applicant)_?(?:name)?|name"
 )
 PERSON_NAME = re.compile(rf"{_SURNAME}[一-龥]{{1,3}}")
 
-# Quick looks in RE2, for whole columns: each finds whatever the patterns of its name could change.
+# Fast checks in RE2 for whole columns: each matches all texts that the patterns of its name could
+# change.
 _GAP = rf"[{SEPARATORS}()（）]{{0,2}}"
 QUICK_LOCAL = rf"(?:{_LOCAL_LABELS})[^0-9]{{0,4}}[2-9][0-9]{{2}}"
 QUICK_NUMBER = rf"(?:[0-9]{_GAP}){{9}}[0-9]|{QUICK_LOCAL}"

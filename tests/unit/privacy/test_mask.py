@@ -1,4 +1,4 @@
-"""Masking: personal numbers go, codes and figures stay, and quarantine payloads are no way around it."""
+"""Masking: personal data is replaced, codes and figures are not changed, and quarantine stores masked payloads."""
 
 import json
 import time
@@ -59,7 +59,7 @@ def test_a_column_is_masked_as_its_rows_are() -> None:
     assert masker().column(column).to_pylist() == [None if text is None else mask(text) for text in texts]
 
 
-def test_the_hash_depends_on_the_key_and_names_nobody() -> None:
+def test_the_hash_depends_on_the_key_and_hides_the_name() -> None:
     assert HASH("张三") == HASH("张三") != reporter_hasher(b"x" * 16)("张三")
     assert HASH(None) == HASH("") == ""
     assert len(HASH("张三")) == 32
@@ -84,14 +84,14 @@ def test_quarantine_survives_any_bytes() -> None:
 
 @settings(max_examples=300)
 @given(st.text(st.sampled_from("0123456789１３８ -.+@浙B·Xx电请abc"), max_size=40))
-def test_the_quick_look_misses_nothing(text: str) -> None:
+def test_the_fast_check_misses_nothing(text: str) -> None:
     assert masker().column(pa.array([text])).to_pylist() == [mask(text)]
 
 
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
-        ("身份证 330203 19900101 1233", "身份证 330203 19900101 1233"),  # wrong check character, and apart
+        ("身份证 330203 19900101 1233", "身份证 330203 19900101 1233"),  # wrong check character, and separated
         ("身份证330203-19900101-0014，", "身份证[身份证号]，"),  # right: GB 11643-1999
         ("旧证330203900101123。", "旧证[身份证号]。"),
         ("订单330203901301123。", "订单330203901301123。"),  # month 13
@@ -129,7 +129,7 @@ def test_written_in_many_ways(text: str, masked: str) -> None:
         "周边阿姨",
     ],
 )
-def test_words_that_are_no_names(text: str) -> None:
+def test_words_that_are_not_names(text: str) -> None:
     assert mask(text) == text
 
 
@@ -152,7 +152,7 @@ def test_a_name_behind_a_word_that_could_begin_one(text: str, masked: str) -> No
 @pytest.mark.parametrize(
     "text", ["屠宰场老板", "牛奶奶白色", "前两任校长", "高年级同学", "谢谢书记", "任何老师", "69.80 27.92 78.50 47.10"]
 )
-def test_words_and_figures_that_are_nobody(text: str) -> None:
+def test_words_and_figures_that_are_not_people(text: str) -> None:
     assert mask(text) == text
 
 
@@ -171,7 +171,7 @@ def test_unknown_fields_stay_json() -> None:
     assert column.to_pylist() == ['{"phone":"[手机号]","n":5,"contact_name":"[姓名]"}', "", '{"a":1.5}']
 
 
-def test_patterns_of_ones_own(tmp_path: Path) -> None:
+def test_extra_patterns(tmp_path: Path) -> None:
     file = tmp_path / "more.yaml"
     file.write_text("- name: 工号\n  regex: 'GW\\d{4}'\n", "utf-8")
     own = masker(read_patterns(file))
@@ -210,11 +210,11 @@ _PIECES = [
 
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(_PIECES), max_size=24).map("".join))
-def test_the_quick_look_misses_no_name_or_number(text: str) -> None:
+def test_the_fast_check_misses_no_name_or_number(text: str) -> None:
     assert masker().column(pa.array([text])).to_pylist() == [mask(text)]
 
 
-def test_a_long_run_takes_no_long_time() -> None:
+def test_a_long_run_is_masked_fast() -> None:
     started = time.monotonic()
     for run in ("a" * 65_536, "1" * 65_536, "a@" * 30_000, "138 " * 16_000, "张" * 65_536):
         mask(run)
@@ -227,7 +227,7 @@ def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
 
 
-def test_an_event_id_is_no_telephone_number() -> None:
+def test_an_event_id_is_not_a_telephone_number() -> None:
     event_id = "0f0e0d0c-c153-4123-8456-a13812345678"
     assert masker().document({"event_id": event_id}, str) == {"event_id": event_id}
     assert masker().document({"event_id": "13812345678"}, str) == {"event_id": "[手机号]"}

@@ -92,7 +92,7 @@ def fill(client: Client, *values: Any) -> None:
 
 @pytest.fixture
 def mixed(migrated_database: Client) -> Client:
-    """Two that pass by now, two that do not, one that is no JSON; in this order: good, bad, broken, good, bad."""
+    """Two that pass by now, two that do not, one that is not JSON; in this order: good, bad, broken, good, bad."""
     fill(migrated_database, message(), message(severity=9), b"{", message(report_id="R2"), message(severity=7))
     return migrated_database
 
@@ -121,9 +121,9 @@ def test_a_limit_counts_what_is_acted_upon(mixed: Client) -> None:
     assert replay(mixed, None, ReplayRequest(Selection("t", limit=2), Policy.DROP), RULES).discarded == 1
 
 
-def test_choosing(mixed: Client) -> None:
-    def offsets(**chosen: Any) -> list[int]:
-        return [message.offset for page in pages(mixed, Selection("t", **chosen), size=2) for message in page]
+def test_selecting(mixed: Client) -> None:
+    def offsets(**criteria: Any) -> list[int]:
+        return [message.offset for page in pages(mixed, Selection("t", **criteria), size=2) for message in page]
 
     assert offsets() == [0, 1, 2, 3, 4]
     assert offsets(reason="bad_value") == offsets(rule="bad_value:severity") == [1, 4]

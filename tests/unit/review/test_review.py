@@ -1,4 +1,4 @@
-"""The review queue: what is in it, how it looks in a spreadsheet, what comes back, what is sent."""
+"""The review queue: its contents, the spreadsheet, the decisions read from it, and the messages sent."""
 
 import csv
 import io
@@ -117,7 +117,7 @@ def test_a_file_in_the_other_encoding_or_order() -> None:
     assert read_csv(content).decisions == [Decision(2, "R1", 405), Decision(4, "R2", 101)]
 
 
-def test_faults_are_named_by_line_and_the_rest_goes_on() -> None:
+def test_faults_have_their_line_and_do_not_stop_the_import() -> None:
     lines = ["report_id,event_type", "R1,405", "R2,777", "R3,noise", ",405", "R1,405", "R1,101", "R4,101", "R5,"]
     sheet = read_csv("\n".join(lines).encode())
     assert [(decision.report_id, decision.event_type) for decision in sheet.decisions] == [("R1", 405), ("R4", 101)]
@@ -157,7 +157,7 @@ def test_a_decision_is_the_newest_snapshot_with_a_type(client: Client) -> None:
     assert "a hash" not in value.decode()
 
 
-def test_a_limit_of_its_own_is_kept_and_time_goes_on(client: Client) -> None:
+def test_a_due_time_of_its_own_is_kept_and_updated_at_increases(client: Client) -> None:
     due = REPORTED + timedelta(hours=5)
     late = NOW + timedelta(minutes=1)
     add(client, "R1", due_at=due, updated_at=late)

@@ -4,12 +4,12 @@ from pipelines.errors import TransientFault, UserFault
 from pipelines.services.kafka import TopicSpec, admin, topic_id
 
 
-def test_a_broker_that_does_not_answer_is_a_passing_fault() -> None:
+def test_a_broker_that_does_not_answer_is_a_transient_fault() -> None:
     with pytest.raises(TransientFault, match="127.0.0.1:1"), admin("127.0.0.1:1", timeout=0.3):
         pytest.fail("nobody listens there")
 
 
-def test_an_address_that_is_none_is_a_persons_fault() -> None:
+def test_a_malformed_address_is_a_user_fault() -> None:
     with pytest.raises(UserFault, match="GRIDSTREAM_KAFKA"):
         topic_id("host:port", "grid.reports")
 
