@@ -1,11 +1,11 @@
-"""Who may do what in the embedded ClickHouse. The compose and cluster files follow the same lists.
+"""The rights of each ClickHouse user: of the embedded server, and of a cluster.
 
-Grants may name tables that no migration has made yet. `{database}` is the database's name; other
-databases whose names begin with it (tests, rehearsals) are open to engineer and loader alone.
+Grants may name tables that no migration has created yet. `{database}` is the name of the database. Other databases
+whose names begin with it (tests, rehearsals) are open to engineer and loader only.
 """
 
-# Engines of this project and their kin. Left out on purpose: Kafka, Replicated*, S3Queue and the like.
-# The embedded server cannot run them, and a failed CREATE leaves metadata that stops its next start.
+# Engines of this project and similar ones. Not Kafka, Replicated*, S3Queue and the like: the embedded server
+# cannot run them, and a failed CREATE leaves metadata that prevents its next start.
 ENGINES = (
     "MergeTree",
     "ReplacingMergeTree",
@@ -27,15 +27,15 @@ ENGINES = (
 
 DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "grid_directory", "areas", "migrations")
 PUBLISHED = ("published_*", "rollup_builds", "mart_builds")  # counts below 5 are suppressed in these views
-# What the expectations found, and views without texts, payloads and hashes that their sample queries read.
+# Results of the expectations, and the views that their sample queries read: no texts, payloads or hashes.
 QUALITY = ("quality_results", "quality_latest", "quality_quarantine", "quality_ledger", "quality_samples")
 
-# Tables and views a reader may see whole. Never: events (reporter hashes), quarantine (payloads), the
+# Tables and views that a reader may read completely. Never: events (reporter hashes), quarantine (payloads), the
 # rollup, the marts and their plain views (counts below 5). `review_queue` shows masked texts, as `reports` does.
 ANALYST_TABLES = (*DIMENSIONS, *PUBLISHED, *QUALITY, "reports", "review_queue", "ledger")
 BOARD_TABLES = (*DIMENSIONS, *PUBLISHED)
 
-# Parts of tables: columns an analyst may see of a table that is otherwise closed.
+# Columns that an analyst may read of a table that is otherwise closed.
 ANALYST_COLUMNS = {
     "quarantine": (
         "topic, kafka_partition, kafka_offset, kafka_time, stage, reason, reasons, rules, detail, grid_code, source, "
@@ -70,5 +70,5 @@ GRANTS: dict[str, tuple[str, ...]] = {
 
 
 def grants(user: str, database: str) -> tuple[str, ...]:
-    """GRANT statements of `user`."""
+    """The GRANT statements of `user`."""
     return tuple(statement.format(database=database) for statement in GRANTS[user])

@@ -1,4 +1,4 @@
-"""Passwords and keys of the embedded stack: made once per home, kept in one private file."""
+"""Passwords and keys of the embedded stack: generated once per home, stored in one private file."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def _password() -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the four ClickHouse users, and the key reporters are hashed with (64 hex digits)."""
+    """Passwords of the four ClickHouse users, and the key of the hashes of reporters (64 hex digits)."""
 
     engineer: str = field(default_factory=_password, repr=False)
     loader: str = field(default_factory=_password, repr=False)
@@ -27,10 +27,10 @@ class Secrets:
 
 
 def embedded_secrets(home: Path) -> Secrets:
-    """The secrets of the stack in `home`; the first call makes them (mode 0600).
+    """The secrets of the stack in `home`; the first call generates them (mode 0600).
 
-    Losing the file is losing the hash key: reporters hashed before and after no longer match. A file
-    that cannot be read is therefore an error, never a reason to make a new one.
+    With another hash key, the hashes of the same reporter would no longer match. So a file that cannot be read is an
+    error and is never replaced.
 
     Raises:
         UserFault: `home` cannot be written, or the file is damaged.
@@ -42,14 +42,19 @@ def embedded_secrets(home: Path) -> Secrets:
         return Secrets(**json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UserFault(
-            f"cannot use {path}: {error.strerror}; set GRIDSTREAM_HOME to a folder you may write"
+            f"无法读写 cannot use {path} ({error.strerror}); 请设置 set GRIDSTREAM_HOME to a folder that you may write"
         ) from error
     except (ValueError, TypeError) as error:
-        raise UserFault(f"{path} is damaged; restore it from a backup (it holds passwords and the hash key)") from error
+        raise UserFault(
+            f"文件已损坏 {path} is damaged; 请从备份恢复 restore it from a backup (it holds passwords and the hash key)"
+        ) from error
 
 
 def _create(path: Path) -> None:
-    """Write a complete file under another name, then link it: of two processes, exactly one wins."""
+    """Write a draft, then link it to `path`, which fails if `path` exists: of two processes, exactly one succeeds.
+
+    `replace_file` would replace the secrets that the other process already uses.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

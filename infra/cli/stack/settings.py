@@ -8,7 +8,7 @@ from pydantic import ByteSize, SecretStr
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.shared.output import AsJson, Column, emit, table
+from infra.cli.shared.output import AsJson, Column, emit, errors, table
 from infra.settings import Settings, settings, unknown_variables, variable
 
 _COLUMNS = (
@@ -78,6 +78,12 @@ def _text(value: Any) -> str:
 def _warning(name: str, similar: str | None) -> Text:
     hint = f"；想写的是 {similar} 吗 did you mean {similar}?" if similar else ""
     return Text(f"未知的设置 unknown setting: {name}{hint}", style="yellow")
+
+
+def warn_of_unknown_settings() -> None:
+    """Print a line to stderr for each GRIDSTREAM_ variable that is not a setting."""
+    for name, similar in unknown_variables().items():
+        errors.print(_warning(name, similar), soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from infra.cli.shared.output import AsJson, Column, console, emit, errors, seconds, table
 from infra.cli.shared.spinner import spinner
+from infra.cli.stack.settings import warn_of_unknown_settings
 from infra.local import Notify, stack
 from infra.local.services.kafka import make_topic
 from infra.local.services.programs import NAMES
@@ -57,6 +58,7 @@ def up(only: Only = None, as_json: AsJson = False) -> None:
     Parts that run already are left alone. With --only, starts only these parts.
     """
     config = settings()
+    warn_of_unknown_settings()
     with spinner("启动中 starting …", quiet=as_json) as show:
         result = bring_up(config, _parts(only), show)
     states = [state for state in processes(config) if state.name in (*result.started, *result.already)]
@@ -91,8 +93,8 @@ def bring_up(config: Settings, parts: tuple[str, ...] = (), show: Notify = lambd
 def addresses(config: Settings) -> dict[str, str]:
     """Where people and clients find the services."""
     return {
-        "dagster": f"http://{config.local_host}:{config.dagster_port}",
-        "clickhouse": config.clickhouse_url or f"http://{config.local_host}:{config.clickhouse_port}",
+        "dagster": f"http://{config.local_address(config.dagster_port)}",
+        "clickhouse": config.clickhouse_url or f"http://{config.local_address(config.clickhouse_port)}",
         "kafka": config.kafka_bootstrap,
     }
 
@@ -142,6 +144,7 @@ def restart(only: Only = None, as_json: AsJson = False) -> None:
     Restarts the parts of --only; without it the whole stack, which then takes new settings.
     """
     config, parts = settings(), _parts(only)
+    warn_of_unknown_settings()
     with spinner("停止中 stopping …", quiet=as_json) as show:
         stopped = stack.stop(config, parts) if parts else stack.down(config, show)
         result = bring_up(config, parts, show)

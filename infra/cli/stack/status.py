@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.shared.output import EXIT_FAILS, AsJson, console, emit
+from infra.cli.stack.settings import warn_of_unknown_settings
 from infra.cli.stack.stack import STATES, render_processes
 from infra.cli.stack.stream_view import condition, observe_stream, render_stream
 from infra.local.services.programs import ON_DEMAND, SERVICES
@@ -70,6 +71,7 @@ def command(as_json: AsJson = False) -> None:
     messages). When something is wrong, it says why and what to do, and the exit code is 1.
     """
     status = current_status(settings())
+    warn_of_unknown_settings()
     emit(_as_json(status), as_json, lambda: render_status(status, console.width))
     if not status.ok:
         raise typer.Exit(EXIT_FAILS)

@@ -29,7 +29,7 @@ def prepare(settings: Settings) -> None:
 def answers(settings: Settings) -> bool:
     """Whether the server answers."""
     try:
-        url = f"http://{settings.local_host}:{settings.clickhouse_port}/ping"
+        url = f"http://{settings.local_address(settings.clickhouse_port)}/ping"
         reply = httpx.get(url, timeout=2, trust_env=False)  # never through a proxy
     except httpx.HTTPError:
         return False

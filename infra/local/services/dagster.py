@@ -75,7 +75,7 @@ def has_code(settings: Settings) -> bool:
 
 
 def url(settings: Settings) -> str:
-    return f"http://{settings.local_host}:{settings.dagster_port}"
+    return f"http://{settings.local_address(settings.dagster_port)}"
 
 
 def answers(settings: Settings) -> bool:

@@ -9,7 +9,7 @@ from infra.local import Notify
 from infra.local.fetch.jars import KAFKA, jars
 from infra.local.fetch.java import Java
 from infra.local.files import last_lines, write_private
-from infra.settings import Settings
+from infra.settings import Settings, join_address
 from pipelines.errors import TransientFault, UserFault
 from pipelines.services.kafka import TopicSpec, admin, ensure_topic
 
@@ -24,14 +24,14 @@ def directory(settings: Settings) -> Path:
 
 def server_properties(settings: Settings) -> str:
     """`server.properties` of broker and controller in one process; paths relative to its folder."""
-    host, controller = settings.local_host, f"{settings.local_host}:{settings.kafka_controller_port}"
+    broker, controller = map(settings.local_address, (settings.kafka_port, settings.kafka_controller_port))
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": controller,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{settings.host}:{settings.kafka_port},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{host}:{settings.kafka_port},CONTROLLER://{controller}",
+        "listeners": f"PLAINTEXT://{join_address(settings.host, settings.kafka_port)},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
         "log.dirs": "data",
         "auto.create.topics.enable": "false",  # a mistyped topic must fail, not accept messages
         "num.partitions": settings.partitions,

@@ -29,6 +29,21 @@ def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("CLICKHOUSE_URL", "http://h:99999"),
+        ("CLICKHOUSE_URL", "http://h:0"),
+        ("CLICKHOUSE_URL", "http://h:port"),
+        ("CLICKHOUSE_URL", "http://h:8123/play"),
+        ("CLICKHOUSE_URL", "http://h:8123?database=x"),
+        ("CLICKHOUSE_URL", "http://"),
+        ("CLICKHOUSE_URL", "http://[::1:8123"),
+        ("CLICKHOUSE_URL", "h:8123"),
+        ("CLICKHOUSE_URL", "tcp://h:9000"),
+        ("KAFKA", "h"),
+        ("KAFKA", "h:9092,"),
+        ("KAFKA", "h:9092;i:9092"),
+        ("KAFKA", "h:99999"),
+        ("KAFKA", "http://h:9092"),
+        ("KAFKA", "u:p@h:9092"),
         ("PARTITIONS", "many"),
         ("KAFKA_PORT", "0"),
         ("CLICKHOUSE_MEMORY", "lots"),
@@ -42,9 +57,40 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"GRIDSTREAM_{name}", value)
-    with pytest.raises(UserFault, match=f"GRIDSTREAM_{name}={value[:3]}") as caught:
+    with pytest.raises(UserFault, match=f"GRIDSTREAM_{name}") as caught:
         read_settings()
     assert "\n" not in str(caught.value)
+    assert ("@" in value) or f"={value}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "address"),
+    [
+        ("CLICKHOUSE_URL", "https://ch.example", "https://ch.example"),
+        ("CLICKHOUSE_URL", "HTTP://10.0.0.1:8123/", "HTTP://10.0.0.1:8123"),
+        ("CLICKHOUSE_URL", "http://[fd00::1]:8123", "http://[fd00::1]:8123"),
+        ("KAFKA", "k1:9092, k2:9092", "k1:9092,k2:9092"),
+        ("KAFKA", "[fd00::1]:9092", "[fd00::1]:9092"),
+    ],
+)
+def test_addresses_of_external_services(name: str, value: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"GRIDSTREAM_{name}", value)
+    config = read_settings()
+    assert (config.kafka if name == "KAFKA" else config.clickhouse_url) == address
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDSTREAM_CLICKHOUSE_URL", "http://engineer:secret@h:8123")
+    with pytest.raises(UserFault, match="GRIDSTREAM_ENGINEER_PASSWORD") as caught:
+        read_settings()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("host", "local"), [("::1", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")])
+def test_clients_of_this_machine_reach_an_embedded_service(host: str, local: str) -> None:
+    config = Settings(host=host)
+    assert config.kafka_bootstrap == f"{local}:9092"
+    assert config.clickhouse("loader").url == f"http://{local}:8123"
 
 
 def test_a_wrong_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
