@@ -1,13 +1,20 @@
 """The `gridstream` command: one module per command group, each with `register(app)`."""
 
+import io
 import logging
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from infra.cli.shared.lazy import LazyGroup
 from infra.cli.shared.output import faults_as_lines
+from infra.proxy import loopback_without_proxy
 
-# Which commands each module of infra.cli registers, in the order in which help lists them.
+# The commands that each module of infra.cli registers, in the order of the help.
 GROUPS = {
     "demo.demo": ("demo",),
     "stack.stack": ("up", "down", "restart", "logs"),
@@ -51,16 +58,31 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_no_options)
+    app.callback()(_root)
     return app
 
 
-def _no_options() -> None:
-    """Typer wants a callback or a command of its own; the commands are the group's."""
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"gridstream {version('gridstream')} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+def _root(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="显示版本 print the version"),
+    ] = False,
+) -> None:
+    """The options of `gridstream` without a command."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its faults reach us as exceptions
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # on an ASCII terminal the English remains readable
+    os.environ.update(loopback_without_proxy(os.environ))
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors are raised, too
     with faults_as_lines():
         build()()

@@ -1,9 +1,10 @@
-"""What every command shares: printing for people or as JSON, figures, times, faults, progress.
+"""Output of all commands: for people or as JSON, with figures, times, faults and progress.
 
-People read Chinese first and English second; times are Asia/Shanghai and say their offset.
-Documents go to stdout, everything else (faults, progress) to stderr, so that a pipe stays clean.
+Texts for people are Chinese first, then English; times are in Asia/Shanghai, with their offset.
+Documents go to stdout, everything else (faults, progress) to stderr, so that a pipe gets documents only.
 """
 
+import json
 import os
 import re
 import sys
@@ -17,8 +18,9 @@ import msgspec
 import typer
 from clickhouse_connect.driver.exceptions import DatabaseError
 from kafka.errors import KafkaError
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -28,15 +30,35 @@ from pipelines.services.clickhouse import ErrorCode
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_USER = 0, 1, 2
 _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
-_PIPE_WIDTH = 160  # rich takes 80 columns for a pipe, too few for two languages side by side
+_PIPE_WIDTH = 160  # rich assumes 80 columns for a pipe, too few for tables in two languages
 
 AsJson = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 print one JSON document")]
+
+_UNESCAPED = re.compile(r"[\x7f-\x9f]")  # control characters that JSON allows in strings
+
+# ANSI sequences (CSI, OSC), then all control characters (C0, DEL, C1) but tab and line feed.
+_CONTROL = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that a terminal would execute; texts of citizens and logs may hold some."""
+    return _CONTROL.sub("", text)
+
+
+class _SafeConsole(Console):
+    """Prints the control characters of rich's own styles only."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     fixed = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(stderr=stderr, width=fixed, highlight=False, soft_wrap=False)
+    return _SafeConsole(stderr=stderr, width=fixed, highlight=False, soft_wrap=False)
 
 
 console = _console(stderr=False)
@@ -44,19 +66,25 @@ errors = _console(stderr=True)
 
 
 def emit(document: Any, as_json: bool, render: Callable[[], RenderableType]) -> None:
-    """Prints `document` as JSON, or what `render()` makes of it for people (`rich.console.Group` for several).
+    """Print `document` as JSON, or for people what `render()` returns (`rich.console.Group` for several).
 
     `document` may hold dataclasses, msgspec Structs, datetimes, UUIDs, Decimals and numpy scalars.
     """
     if as_json:
-        sys.stdout.write(to_json(document) + "\n")
+        text = to_json(document)
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:  # an ASCII pipe: escaped, no character is lost
+            text = json.dumps(json.loads(text), indent=2)
+        sys.stdout.write(text + "\n")
     else:
         console.print(render())
 
 
 def to_json(document: Any) -> str:
-    """`document` as indented JSON; Chinese stays Chinese, NaN becomes null."""
-    return msgspec.json.format(msgspec.json.encode(document, enc_hook=_plain), indent=2).decode()
+    """`document` as indented JSON. Chinese is not escaped, control characters are; NaN becomes null."""
+    text = msgspec.json.format(msgspec.json.encode(document, enc_hook=_plain), indent=2).decode()
+    return _UNESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:
@@ -65,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Column:
-    """A table column: its name in both languages; figures stand on the right."""
+    """A table column: its name in both languages; `right` aligns figures."""
 
     zh: str
     en: str = ""
@@ -73,18 +101,18 @@ class Column:
 
 
 def table(title: str, columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Table:
-    """A table; cells that are no text, number or time are shown by `str`. Markup in cells is not read."""
+    """A table with `cell(value)` for each value that is not a `Text`. Markup in cells is not interpreted."""
     result = Table(title=title or None, title_justify="left", title_style="bold")
     for column in columns:
         header = f"{column.zh}\n{column.en}" if column.en else column.zh
         result.add_column(Text(header), justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        result.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
+        result.add_row(*(value if isinstance(value, Text) else Text(printable(cell(value))) for value in row))
     return result
 
 
 def cell(value: Any) -> str:
-    """One value for people: whole numbers grouped, times in Shanghai, nothing as a dash."""
+    """One value for people: integers with separators, times in Asia/Shanghai, None as a dash."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -102,12 +130,12 @@ def number(value: int | float) -> str:
 
 
 def percent(part: float | None) -> str:
-    """A share of 0..1 as 97.3 %; unknown as a dash."""
+    """A share from 0 to 1 as 97.3 %; None and NaN as a dash."""
     return "-" if part is None or part != part else f"{part * 100:.1f} %"
 
 
 def moment(value: datetime | None) -> str:
-    """2026-11-24 16:30:00 +08:00; naive times are taken as UTC."""
+    """2026-11-24 16:30:00 +08:00; naive datetimes are taken as UTC."""
     if value is None:
         return "-"
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -115,7 +143,7 @@ def moment(value: datetime | None) -> str:
 
 
 def seconds(value: float) -> str:
-    """A length of time: 0.42 s, 12 s, 3 min 05 s, 2 h 07 min."""
+    """A duration: 0.42 s, 12 s, 3 min 05 s, 2 h 07 min."""
     if value < 60:
         return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
     whole = round(value)
@@ -126,10 +154,10 @@ def seconds(value: float) -> str:
 
 @contextmanager
 def faults_as_lines() -> Iterator[None]:
-    """Ends the process with one clear line on stderr where something failed on purpose.
+    """Turn the typed faults and the errors of services into one line on stderr and an exit code.
 
-    Exit code 2: the person's mistake, or a service that is down. Exit code 1: a position fault,
-    which is a finding about the data.
+    Exit code 2: a user's mistake, or a service that is down. Exit code 1: a position fault, which is a finding about
+    the data.
     """
     try:
         yield
@@ -141,15 +169,15 @@ def faults_as_lines() -> Iterator[None]:
         fail(f"Kafka: {error}")
     except KeyboardInterrupt:
         fail("已中断 interrupted", 130)
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader of the pipe has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(EXIT_HOLDS) from None
 
 
 def clickhouse_line(error: DatabaseError) -> str:
-    """A server's fault in one line: code, name and the first line of its message, without version and address."""
-    said = str(error).partition("DB::Exception:")[2] or str(error)
-    first = next(iter(said.strip().splitlines()), "")
+    """A server's error in one line: code, name and the first line of its message, without version and address."""
+    text = str(error).partition("DB::Exception:")[2] or str(error)
+    first = next(iter(text.strip().splitlines()), "")
     message = _TAIL.sub("", first).removesuffix(f" ({error.name})")
     if error.code == ErrorCode.UNKNOWN_TABLE:
         message = f"{message.rstrip('.')} (a new database? `gridstream migrate` makes the tables)"
@@ -158,14 +186,14 @@ def clickhouse_line(error: DatabaseError) -> str:
 
 
 def fail(line: str, code: int = EXIT_USER) -> NoReturn:
-    """Prints `line` on stderr and ends the process with `code`."""
+    """Print `line` on stderr and end the process with `code`."""
     errors.print(Text.assemble(("错误 error: ", "bold red"), line), soft_wrap=True)
     raise SystemExit(code) from None
 
 
 @contextmanager
 def progress(label: str, total: int | None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr; yields `advance(steps)`. Silent with `quiet` or away from a terminal."""
+    """A progress bar on stderr; yields `advance(steps)`. Prints nothing with `quiet` or without a terminal."""
     shown = not quiet and console.is_terminal and errors.is_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not shown, transient=True) as bar:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from infra.local.fetch.java import Java
 from infra.local.files import write_private
 from infra.local.supervise.leftovers import MARK
+from infra.proxy import loopback_without_proxy
 from infra.settings import PREFIX, Settings, variable
 
 _WITHOUT_RESTART = ("data", "ivy_settings")  # a running stack does not use these
@@ -24,6 +25,7 @@ def environment(settings: Settings, java: Java) -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     variables |= {variable(field): text for field, text in _values(settings).items() if text is not None}
     variables |= {
+        **loopback_without_proxy(os.environ),
         MARK: str(settings.home),
         "DAGSTER_HOME": str(settings.dagster_dir),
         "JAVA_HOME": str(java.home),

@@ -1,7 +1,9 @@
 """The table of commands says what each module registers, and nothing is imported for a command not asked for."""
 
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +15,12 @@ from infra.cli.shared.lazy import registered
 @pytest.mark.parametrize("module", GROUPS)
 def test_a_module_registers_the_commands_that_the_table_names(module: str) -> None:
     assert tuple(registered(f"infra.cli.{module}")) == GROUPS[module]
+
+
+def test_the_version_names_itself_and_python() -> None:
+    answer = CliRunner().invoke(build(), ["--version"])
+    assert answer.output == f"gridstream {version('gridstream')} (Python {platform.python_version()})\n"
+    assert answer.exit_code == 0
 
 
 def test_a_mistyped_command_is_answered_with_the_one_meant() -> None:
