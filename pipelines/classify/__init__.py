@@ -1,4 +1,4 @@
-"""What a report is about: a person's word, the source's category, or the text (see `decide`)."""
+"""Decides what a report is about: a person, the source's category, or the text (see `decide`)."""
 
 from pipelines.classify.decide import Decisions, decide
 from pipelines.classify.model import Model, Prediction

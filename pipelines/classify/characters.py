@@ -1,13 +1,15 @@
-"""The character folding table: every code point of the Basic Multilingual Plane to the symbol that counts.
+"""The character folding table: maps each code point of the Basic Multilingual Plane to a symbol.
 
-Stated behaviour, the same in training and prediction:
+Training and prediction use the same rules:
 
-- full-width letters and digits become ASCII (NFKC where it yields one character), letters become lower case;
-- every decimal digit becomes `0` (a run of digits is one `0` in the kernel: house numbers and dates carry no type);
-- traditional characters become simplified ones (`traditional.txt`), so both spellings share features;
-- space and punctuation become `BREAK`: it ends a token and is not itself a feature;
-- control, format and combining marks (right-to-left marks, joiners, variation selectors, BOM) become `SKIP`: not there;
-- an invalid UTF-8 byte counts as U+FFFD; code points above U+FFFF (emoji, rare characters) stand for themselves.
+- Full-width letters and digits become ASCII (NFKC if it yields one character); letters become lower case.
+- Every decimal digit becomes `0`; the kernel reads a run of digits as one `0`, because house numbers and
+  dates do not depend on the type.
+- Traditional characters become simplified ones (`traditional.txt`), so both spellings share features.
+- Space and punctuation become `BREAK`, which ends a token and is not a feature.
+- Control, format and combining marks (right-to-left marks, joiners, variation selectors, BOM) become
+  `SKIP`, which is ignored.
+- An invalid UTF-8 byte becomes U+FFFD. Code points above U+FFFF (emoji, rare characters) are not changed.
 """
 
 import unicodedata
@@ -39,14 +41,16 @@ def _fold(character: str) -> int:
 
 
 def simplified() -> dict[str, str]:
-    """Traditional to simplified characters, one to one; lines of `traditional.txt` are pairs, `#` starts a comment."""
+    """Traditional to simplified characters, one to one. `traditional.txt` holds pairs; `#` starts a
+    comment line.
+    """
     lines = _TRADITIONAL.read_text("utf-8").splitlines()
     return {pair[0]: pair[1] for line in lines if not line.startswith("#") for pair in line.split()}
 
 
 @lru_cache(maxsize=1)
 def fold_table() -> NDArray[np.uint16]:
-    """The table, uint16 of shape (65536,), read-only and made once per process (about 0.1 s)."""
+    """The table, uint16 of shape (65536,), read-only, computed once per process (about 0.1 s)."""
     table = np.array([_fold(chr(code)) for code in range(0x10000)], dtype=np.uint16)
     table[REPLACEMENT] = REPLACEMENT
     spelling = np.arange(0x10000, dtype=np.uint16)

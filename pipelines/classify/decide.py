@@ -1,11 +1,11 @@
-"""Who decides what a report is about: a person, the source's own category, the text, or nobody yet.
+"""Decides the event type of a report: by a person, the source's category, the text, or not yet.
 
-The layers, in this order; each row says which one decided it (`decided_by`):
+Layers, in this order. `decided_by` of each row names the layer that decided it:
 
-1. `person`     the message carries `event_type`: somebody looked.
-2. `crosswalk`  the message carries a `source_type` that a crosswalk maps to one of our types.
-3. `model`      the text model, where its confidence reaches the threshold.
-4. `fallback`   999; the model's best three stay with the row, for the review queue.
+1. `person`     the message has an `event_type`, which a person set.
+2. `crosswalk`  the message has a `source_type` that a crosswalk maps to an event type.
+3. `model`      the text model, if its confidence reaches the threshold.
+4. `fallback`   999. The model's best three stay with the row for the review queue.
 
 The model reads only rows that reach layer 3.
 """
@@ -26,9 +26,10 @@ PERSON, CROSSWALK, MODEL, FALLBACK = LAYERS = ("person", "crosswalk", "model", "
 class Decisions(NamedTuple):
     """One entry per row, in order.
 
-    event_type: uint16. confidence: float32, the probability of the type; 1 where a person or a crosswalk decided, and
-    of the model's best guess in a `fallback` row. decided_by: string, one of LAYERS. alternatives: list<uint16> and
-    alternative_confidence: list<float32>, the model's best three, best first, empty where it was not asked.
+    event_type: uint16. confidence: float32, the probability of the type; 1 if a person or a crosswalk
+    decided; in a `fallback` row the probability of the model's best guess. decided_by: string, one of
+    LAYERS. alternatives: list<uint16> and alternative_confidence: list<float32>, the model's best three,
+    best first; empty if the model did not read the row.
     """
 
     event_type: pa.Array
@@ -39,21 +40,23 @@ class Decisions(NamedTuple):
 
 
 def decide(
-    model: Model, table: pa.Table | pa.RecordBatch, threshold: float | None = None, ask_always: bool = False
+    model: Model,
+    table: pa.Table | pa.RecordBatch,
+    threshold: float | None = None,
+    ask_always: bool = False,
 ) -> Decisions:
-    """Decide every row of a table with the columns event_type (integer, nullable), source_type (string, nullable)
-    and text (string). `threshold` replaces the model's own. Pure: equal input gives equal output.
+    """Decide every row of a table with the columns event_type (integer, nullable), source_type (string,
+    nullable) and text (string). `threshold` replaces the model's own. Pure: equal input, equal output.
 
-    With `ask_always` the model reads every row, so that every row has alternatives; the answers stay the same.
+    With `ask_always` the model reads every row, so that every row has alternatives; the decisions are the
+    same.
     """
     person = _column(table, "event_type").cast(pa.int32())
-    crosswalk = _mapped(_column(table, "source_type"))
-    given = pc.coalesce(person, crosswalk)
+    given = pc.coalesce(person, _crosswalked(_column(table, "source_type")))
     undecided = given.is_null().to_numpy(zero_copy_only=False)
     asked = np.flatnonzero(undecided | ask_always)
-    answer = model.predict(_column(table, "text").take(pa.array(asked)))
-    mine = undecided[asked]
-    rows, prediction = asked[mine], answer.where(mine)
+    predicted = model.predict(_column(table, "text").take(pa.array(asked)))
+    rows, prediction = asked[undecided[asked]], predicted.where(undecided[asked])
     sure = prediction.confidence >= np.float32(model.threshold if threshold is None else threshold)
 
     codes = given.fill_null(OTHER).to_numpy(zero_copy_only=False).astype(np.uint16)
@@ -62,7 +65,7 @@ def decide(
     confidence[rows] = prediction.confidence
     layer = np.where(person.is_valid().to_numpy(zero_copy_only=False), 0, 1).astype(np.int8)
     layer[rows] = np.where(sure, 2, 3)
-    alternatives, chances = _alternatives(len(codes), asked, answer)
+    alternatives, chances = _alternatives(len(codes), asked, predicted)
     names = pa.DictionaryArray.from_arrays(pa.array(layer), pa.array(LAYERS)).cast(pa.string())
     return Decisions(pa.array(codes), pa.array(confidence), names, alternatives, chances)
 
@@ -72,15 +75,17 @@ def _column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _mapped(source_types: pa.Array) -> pa.Array:
-    """int32: the crosswalk's type of each source_type, null where it has none; one lookup per distinct value."""
+def _crosswalked(source_types: pa.Array) -> pa.Array:
+    """int32: the event type that a crosswalk gives each source_type, null if none does. One lookup per
+    distinct value.
+    """
     coded = source_types.cast(pa.string()).dictionary_encode()
     types = pa.array([lookup(value) for value in coded.dictionary.to_pylist()], pa.int32())
     return types.take(coded.indices)
 
 
 def _alternatives(count: int, rows: NDArray[np.int64], prediction: Prediction) -> tuple[pa.Array, pa.Array]:
-    """Lists of three at `rows`, empty lists elsewhere."""
+    """Codes and probabilities as `count` lists: of three at `rows`, empty elsewhere."""
     sizes = np.zeros(count, np.int32)
     sizes[rows] = prediction.alternatives.shape[1]
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))

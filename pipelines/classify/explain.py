@@ -1,8 +1,9 @@
-"""Which n-grams of a text weighed most for the answer."""
+"""Explains an answer: which n-grams of the text had the largest weight."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,40 +15,50 @@ from pipelines.classify.model import GAIN_UNIT, OTHER, Model, gains
 
 @dataclass(frozen=True)
 class Weighed:
-    """An n-gram as folded (lower case, digits as 0) and what it added to the log-odds of the answer.
+    """An n-gram as folded (lower case, digits as 0), and what it added to the log-odds of the answer.
 
-    N-grams of a lead (see `Ngrams`) begin with `^`; a token n-gram stands between `|`.
+    N-grams of a lead (see `Ngrams`) begin with `^`; token n-grams are enclosed in `|`.
     """
 
     ngram: str
     weight: float
 
 
+class _Known(NamedTuple):
+    """The n-grams of a text that the model knows, in the kernel's order, as names and weight rows;
+    `strangers`: how many it does not know.
+    """
+
+    names: list[str]
+    rows: list[int]
+    strangers: int
+
+
 def explain(model: Model, text: str, most: int = 8) -> tuple[Weighed, ...]:
-    """The n-grams with the largest weight for the class that the model answers, largest first; empty for a text
-    without a known n-gram. Negative weights are left out.
+    """The n-grams with the largest weight for the class that the model answers, largest first. Only
+    positive weights. Empty for a text without a known n-gram.
     """
     code = int(model.predict(strings([text])).codes[0])
-    if code == OTHER and OTHER not in model.codes:
+    known = _known(model, text)
+    if not known.rows or (code == OTHER and OTHER not in model.codes):
         return ()
     column = int(np.searchsorted(model.codes, code))
-    names, rows, strangers = _known(model, text)
-    if not rows:
-        return ()
     steps, counts = gains(), Counter[int]()
     added: Counter[str] = Counter()
-    square = float(strangers * model.stranger * int(steps[0, 0]))
-    for name, row in zip(names, rows, strict=True):
+    square = float(known.strangers * model.stranger * int(steps[0, 0]))
+    for name, row in zip(known.names, known.rows, strict=True):
         count = min(counts[row], kernel.MAX_COUNT - 1)
         counts[row] += 1
         added[name] += int(model.weights[row, column]) * int(steps[0, count])
         square += int(model.weights[row, -1]) * int(steps[1, count])
-    unit = model.scales[column] / GAIN_UNIT / model.temperature / np.sqrt(square * model.scales[-1] / GAIN_UNIT)
-    return tuple(Weighed(name, round(float(sum_ * unit), 4)) for name, sum_ in added.most_common(most) if sum_ > 0)
+    length = np.sqrt(square * model.scales[-1] / GAIN_UNIT)
+    unit = model.scales[column] / GAIN_UNIT / model.temperature / length
+    return tuple(
+        Weighed(name, round(float(weight * unit), 4)) for name, weight in added.most_common(most) if weight > 0
+    )
 
 
-def _known(model: Model, text: str) -> tuple[list[str], list[int], int]:
-    """Names and weight rows of the text's n-grams that the model knows, in the kernel's order; how many it does not."""
+def _known(model: Model, text: str) -> _Known:
     data = np.frombuffer(text.encode("utf-8", "replace") or b" ", np.uint8)
     plan = model.ngrams.plan()
     symbols, starts = np.empty(len(data) + 1, np.uint32), np.empty(len(data) + 2, np.int64)
@@ -57,18 +68,19 @@ def _known(model: Model, text: str) -> tuple[list[str], list[int], int]:
     names = list(_names("".join(map(chr, symbols[:size].tolist())), limits, model.ngrams))
     rows = model.rows_of(hashes[:count])
     pairs = [(name, row) for name, row in zip(names, rows.tolist(), strict=True) if row >= 0]
-    return [name for name, _ in pairs], [row for _, row in pairs], min(count - len(pairs), kernel.MOST_STRANGERS)
+    strangers = min(count - len(pairs), kernel.MOST_STRANGERS)
+    return _Known([name for name, _ in pairs], [row for _, row in pairs], strangers)
 
 
 def _names(folded: str, limits: list[int], ngrams: Ngrams) -> Iterator[str]:
-    """The n-grams in the order of `kernel._grams`."""
-    yield from _of_part(folded, limits, len(limits) - 1, ngrams, "")
+    """The n-grams of a folded text in the order of `kernel._grams`."""
+    yield from _names_of_part(folded, limits, len(limits) - 1, ngrams, "")
     for lead in ngrams.leads:
         leading = min(lead, len(limits) - 1)
-        yield from _of_part(folded[: limits[leading]], limits, leading, ngrams, "^")
+        yield from _names_of_part(folded[: limits[leading]], limits, leading, ngrams, "^")
 
 
-def _of_part(folded: str, limits: list[int], tokens: int, ngrams: Ngrams, mark: str) -> Iterator[str]:
+def _names_of_part(folded: str, limits: list[int], tokens: int, ngrams: Ngrams, mark: str) -> Iterator[str]:
     for start in range(len(folded)):
         for size in range(ngrams.low, min(ngrams.high, len(folded) - start) + 1):
             yield mark + folded[start : start + size]

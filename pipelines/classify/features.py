@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Ngrams:
     """Character n-grams of orders low..high and token n-grams of orders 1..words.
 
-    Character n-grams run across token limits, since Chinese is written without them; token n-grams see the limits.
-    For each number in `leads`, that many leading tokens give their n-grams again, as features of their own: a title
-    says what the rest is about. A token ends at a space or punctuation mark: a word of segmented text, else a clause.
+    A token ends at a space or punctuation mark: it is a word in segmented text, else a clause. Character
+    n-grams cross token limits, because Chinese is written without word limits; token n-grams do not.
+    For each number in `leads`, the n-grams of that many leading tokens are counted again as separate
+    features, because a title says what the rest is about.
     """
 
     low: int = 1
@@ -33,7 +34,7 @@ class Ngrams:
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes (uint8) and row limits (int64, rows + 1) of a string array; null reads as empty."""
+    """The bytes (uint8) and row offsets (int64, rows + 1) of a string array; null reads as empty."""
     if texts.type not in (pa.string(), pa.large_string()):
         texts = texts.cast(pa.string())
     if texts.null_count:
@@ -43,11 +44,13 @@ def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if len(texts) == 0 or limits is None:
         return np.zeros(1, np.uint8), np.zeros(len(texts) + 1, np.int64)
     offsets = np.frombuffer(limits, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    return (np.frombuffer(data, np.uint8) if data else np.zeros(1, np.uint8)), offsets
+    return np.frombuffer(data, np.uint8) if data else np.zeros(1, np.uint8), offsets
 
 
 def strings(texts: list[str]) -> pa.StringArray:
-    """A string column; unlike `pa.array` it does not import pandas (0.5 s at start-up). Lone surrogates become `?`."""
+    """A string column. Unlike `pa.array` it does not import pandas (0.5 s at start-up). Lone surrogates
+    become `?`.
+    """
     encoded = [text.encode("utf-8", "replace") for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int32)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
@@ -55,13 +58,15 @@ def strings(texts: list[str]) -> pa.StringArray:
 
 
 def chunks(texts: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    """The arrays of a column; an empty list for a chunked array without chunks."""
     return list(texts.chunks) if isinstance(texts, pa.ChunkedArray) else [texts]
 
 
 def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "tuple[csr_matrix, NDArray[np.uint32]]":
-    """Occurrences of each n-gram, float32 CSR of shape (rows, n-grams), and the 32-bit hash of each column, ascending.
+    """Occurrences of each n-gram, float32 CSR of shape (rows, n-grams), and the 32-bit hash of each
+    column, ascending.
 
-    Among 1 M distinct n-grams about 1 in 4,000 shares its hash with another one and is counted with it.
+    Of 1 M distinct n-grams about 1 in 4,000 shares its hash with another, and both are counted together.
     """
     from scipy.sparse import csr_matrix
 
@@ -72,6 +77,7 @@ def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "tuple[csr_matr
     kernel.count_rows(data, offsets, fold_table(), plan, hashes, indptr)
     distinct, columns = np.unique(hashes, return_inverse=True)
     ones = np.ones(len(columns), np.float32)
-    matrix = csr_matrix((ones, columns.astype(np.int32), indptr), shape=(len(texts), len(distinct)))
+    shape = (len(texts), len(distinct))
+    matrix = csr_matrix((ones, columns.astype(np.int32), indptr), shape=shape)
     matrix.sum_duplicates()
     return matrix, distinct

@@ -1,4 +1,4 @@
-"""JSON lines in, JSON lines out: the classifier over a byte stream, in order, batch by batch."""
+"""Classifies JSON lines of a byte stream, in order, batch by batch; the answers are JSON lines."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated
@@ -15,8 +15,8 @@ from schemas.event_types import known_codes
 
 
 class Line(msgspec.Struct):
-    """One text to classify. `event_type` is a person's word, `source_type` goes through the crosswalks; both win over
-    the text.
+    """One text to classify. `event_type` is set by a person, `source_type` is mapped by the crosswalks;
+    both have priority over the text.
     """
 
     id: str | int
@@ -27,12 +27,14 @@ class Line(msgspec.Struct):
 
 
 class Alternative(msgspec.Struct, gc=False):
+    """One of the model's best three."""
+
     event_type: int
     confidence: float
 
 
 class Answer(msgspec.Struct, omit_defaults=True, gc=False):
-    """What is written for a line; `explain` only where it was asked for."""
+    """The answer to a line; `explain` only if it was requested."""
 
     id: str | int
     event_type: int
@@ -43,14 +45,14 @@ class Answer(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class LineFault(msgspec.Struct, frozen=True):
-    """A line that is no such JSON object; `number` counts from 1."""
+    """A line that is not such a JSON object; `number` counts from 1."""
 
     number: int
     reason: str
 
 
 def batches(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Whole lines, as many as each block of bytes completes; a last line without a line feed counts."""
+    """The lines that each block of bytes completes. A last line without a line feed counts."""
     rest = b""
     for block in blocks:
         *lines, rest = (rest + block).split(b"\n")
@@ -61,7 +63,7 @@ def batches(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 class LineClassifier:
-    """Answers batches of lines; remembers only how many lines it has seen."""
+    """Answers batches of lines. Its only state is the number of lines it has read."""
 
     def __init__(self, model: Model, explained: bool = False, threshold: float | None = None) -> None:
         self._model = model
@@ -72,7 +74,7 @@ class LineClassifier:
         self._decode: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
 
     def answer(self, lines: list[bytes]) -> tuple[bytes, list[LineFault]]:
-        """The answers as JSON lines, and the lines that got none. Blank lines count but are neither."""
+        """The answers as JSON lines, and the malformed lines. Blank lines are counted and skipped."""
         good: list[Line] = []
         faults: list[LineFault] = []
         for number, line in enumerate(lines, self._seen + 1):
@@ -98,18 +100,24 @@ class LineClassifier:
                 "text": strings([line.text for line in good]),
             }
         )
-        made = decide(self._model, table, self._threshold, ask_always=True)
-        best = made.alternatives.flatten().to_pylist()
-        chances = _rounded(made.alternative_confidence.flatten())
-        pairs = list(map(Alternative, best, chances))
+        decisions = decide(self._model, table, self._threshold, ask_always=True)
+        best = decisions.alternatives.flatten().to_pylist()
+        chances = _rounded(decisions.alternative_confidence.flatten())
+        alternatives = list(map(Alternative, best, chances))
         rows = zip(
-            good, made.event_type.to_pylist(), _rounded(made.confidence), made.decided_by.to_pylist(), strict=True
+            good,
+            decisions.event_type.to_pylist(),
+            _rounded(decisions.confidence),
+            decisions.decided_by.to_pylist(),
+            strict=True,
         )
         for row, (line, code, confidence, layer) in enumerate(rows):
-            told = explain(self._model, line.text) if self._explained else None
-            yield Answer(line.id, code, confidence, layer, pairs[3 * row : 3 * row + 3], told)
+            best_three = alternatives[3 * row : 3 * row + 3]
+            weighed = explain(self._model, line.text) if self._explained else None
+            yield Answer(line.id, code, confidence, layer, best_three, weighed)
 
 
 def _rounded(values: pa.Array) -> list[float]:
-    """Four decimals: more would be noise, and would print as float32 leftovers."""
-    return np.round(values.to_numpy(zero_copy_only=False).astype(np.float64), 4).tolist()  # type: ignore[no-any-return]
+    """Rounded to four decimals: a float32 has more digits, but they are noise."""
+    exact = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.round(exact, 4).tolist()  # type: ignore[no-any-return]

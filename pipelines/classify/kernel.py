@@ -1,7 +1,9 @@
-"""Compiled inner loops: UTF-8 bytes to folded symbols to hashed n-grams, then to CSR (training) or scores (prediction).
+"""Compiled inner loops: UTF-8 bytes to folded symbols to hashed n-grams, then to CSR (training) or scores
+(prediction).
 
-`_symbols` and `_grams` are the only feature code; `count_rows` and `score_rows` both call them, so training and
-prediction cannot drift apart. Everything after the hash is integer arithmetic: scores are the same on every machine.
+`_symbols` and `_grams` are the only feature code. Both `count_rows` and `score_rows` call them, so that
+training and prediction always use the same features. Weights are summed as integers: the sums are exact
+and the same on every machine.
 """
 
 from collections.abc import Callable
@@ -14,19 +16,19 @@ from pipelines.classify.characters import BREAK, DIGIT, REPLACEMENT, SKIP
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_STRANGERS = 1 << 16
-"""N-grams unknown to the model beyond this add nothing to a text's length; keeps the sums inside an int32."""
+"""More unknown n-grams than this add nothing to a text's length; keeps the sums inside an int32."""
 MAX_COUNT = 255
-"""Occurrences of one n-gram in one text beyond this add nothing."""
+"""More occurrences of an n-gram in a text than this add nothing."""
 _STAMP_BITS = 9  # room for a count of 0..MAX_COUNT + 1 below the row's number
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SEED = np.uint64(0x632BE59BD9B4E019)
 _TOKEN_SEED = np.uint64(0xD1B54A32D192ED03)
-_UPPER = np.uint64(32)  # of a product, the upper bits depend on every bit of the factors
+_UPPER = np.uint64(32)  # the upper bits of a product depend on all bits of the factors
 
 
 def _compiled(function: F) -> F:
-    """Compile without the GIL, cached beside the source, else in the user's cache, else not cached at all."""
+    """Compile without the GIL; cached next to the source, else in the user's cache, else not cached."""
     try:
         return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
     except RuntimeError:  # numba: "cannot cache function: no locator available"
@@ -35,7 +37,7 @@ def _compiled(function: F) -> F:
 
 @_compiled
 def _code_point(data: Any, at: int, end: int) -> tuple[int, int]:
-    """The code point at `at` and its length in bytes; U+FFFD and 1 for a byte that starts no valid sequence."""
+    """The code point at `at` and its length in bytes; U+FFFD and 1 if no valid sequence starts there."""
     first = data[at]
     if first < 0x80:
         return int(first), 1
@@ -60,7 +62,10 @@ def _code_point(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @_compiled
 def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any) -> tuple[int, int]:
-    """Fold bytes [at, end) into `symbols`; `starts[0..tokens]` receives token limits. Returns (symbols, tokens)."""
+    """Fold bytes [at, end) into `symbols`; `starts[0..tokens]` receives the token limits.
+
+    Returns the number of symbols and of tokens.
+    """
     size = 0
     tokens = 0
     starts[0] = 0
@@ -93,6 +98,7 @@ def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any)
 
 @_compiled
 def _character_grams(symbols: Any, size: int, low: int, high: int, seed: Any, out: Any, count: int) -> int:
+    """Write hashes from `out[count]` on. Returns the new count."""
     for i in range(size):
         mixed = seed
         for n in range(1, min(high, size - i) + 1):
@@ -105,6 +111,7 @@ def _character_grams(symbols: Any, size: int, low: int, high: int, seed: Any, ou
 
 @_compiled
 def _token_grams(symbols: Any, starts: Any, tokens: int, words: int, seed: Any, out: Any, count: int) -> int:
+    """Write hashes from `out[count]` on. Returns the new count."""
     for first in range(tokens):
         mixed = seed
         for token in range(first, min(first + words, tokens)):
@@ -118,7 +125,10 @@ def _token_grams(symbols: Any, starts: Any, tokens: int, words: int, seed: Any, 
 
 @_compiled
 def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
-    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, leads...). Returns how many."""
+    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, leads...).
+
+    Returns their number.
+    """
     low, high, words = plan[0], plan[1], plan[2]
     count = _character_grams(symbols, size, low, high, _SEED, out, 0)
     if words > 0:
@@ -134,7 +144,7 @@ def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: An
 
 @_compiled
 def room(longest: int, plan: Any) -> int:
-    """The most n-grams that a text of so many bytes can have."""
+    """The largest number of n-grams that a text of `longest` bytes can have."""
     views = int(plan.shape[0]) - 2
     return (longest + 1) * (int(plan[1]) + int(plan[2])) * views
 
@@ -149,9 +159,9 @@ def _longest(offsets: Any) -> int:
 
 @_compiled
 def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indptr: Any) -> int:
-    """Hashes of every row's n-grams, with repeats, into `indices`; row limits into `indptr`. Returns the total.
+    """Write the hashes of every row's n-grams, with repeats, to `indices`, and row limits to `indptr`.
 
-    Call with an empty `indices` to learn the total first.
+    Returns the total. Call it with an empty `indices` to get the total first.
     """
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
@@ -160,17 +170,17 @@ def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indp
     total = 0
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
-        found = _grams(symbols, size, starts, tokens, plan, hashes)
+        count = _grams(symbols, size, starts, tokens, plan, hashes)
         if indices.shape[0] > 0:
-            indices[total : total + found] = hashes[:found]
-        total += found
+            indices[total : total + count] = hashes[:count]
+        total += count
         indptr[row + 1] = total
     return total
 
 
 @_compiled
 def _top3(scores: Any, codes: Any, top: Any) -> None:
-    """Indices of the three largest scores, best first; ties go to the smaller index."""
+    """Write the indices of the three largest scores to `top`, best first; ties go to the smaller index."""
     top[:] = -1
     for column in range(codes):
         at = 3
@@ -184,7 +194,7 @@ def _top3(scores: Any, codes: Any, top: Any) -> None:
 
 @_compiled
 def fill_table(hashes: Any, table: Any) -> None:
-    """Enter hash -> its index into an open-addressing table: hash << 31 | index, -1 where free.
+    """Enter each hash and its index into an open-addressing table, as hash << 31 | index; -1 is free.
 
     `table` (int64, a power of two, at least twice as many entries as hashes) must be all -1.
     """
@@ -197,12 +207,15 @@ def fill_table(hashes: Any, table: Any) -> None:
 
 
 @_compiled
-def find(hashes: Any, found: int, table: Any, known: Any) -> int:
-    """Weight rows of the hashes that the model knows. A pass of its own: the look-ups then overlap in memory."""
+def find(hashes: Any, size: int, table: Any, known: Any) -> int:
+    """Write the weight rows of the hashes that the model knows to `known`. Returns their number.
+
+    A separate pass, because its memory accesses then overlap.
+    """
     shift = 32 - int(np.log2(table.shape[0]))
     last = table.shape[0] - 1
     count = 0
-    for i in range(found):
+    for i in range(size):
         wanted = np.int64(hashes[i])
         at = wanted >> shift
         entry = table[at]
@@ -216,21 +229,23 @@ def find(hashes: Any, found: int, table: Any, known: Any) -> int:
 
 
 @_compiled
-def _add_up(known: Any, found: int, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
-    """total[column] += weights[row, column] * gain, where `gains[0, k]` is what occurrence k + 1 of an n-gram adds to
-    its sub-linear term frequency, and `gains[1, k]` what it adds to the square of that (last column).
+def _add_up(known: Any, size: int, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
+    """Sum weights[row, column] * gain over the known n-grams into `total`. `gains[0, k]` is what
+    occurrence k + 1 of an n-gram adds to its sub-linear term frequency, `gains[1, k]` what it adds to the
+    square of that (last column).
 
-    `seen` counts occurrences per weight row; a count below `stamp` is an earlier text's, so nothing is ever cleared.
+    `seen` counts occurrences per weight row. A count below `stamp` belongs to an earlier text, so `seen`
+    is never cleared.
     """
     columns = weights.shape[1]
     last = columns - 1
     first = gains[0, 0]
     total[:] = 0
-    for at in range(found):
+    for at in range(size):
         row = known[at]
         count = max(seen[row] - stamp, 0)
         seen[row] = stamp + min(count, MAX_COUNT) + 1
-        if count == 0:  # nearly always: worth a loop without a table look-up
+        if count == 0:  # nearly always, so this loop has no table look-up
             for column in range(columns):
                 total[column] += np.int32(weights[row, column]) * first
         elif count < MAX_COUNT:
@@ -245,13 +260,15 @@ def score_rows(
     data: Any, offsets: Any, fold: Any, plan: Any, table: Any, weights: Any, gains: Any, scales: Any, bias: Any,
     stranger: Any, top: Any, probability: Any,
 ) -> None:  # fmt: skip
-    """The three best classes of each row and their softmax probabilities, into `top` and `probability` (rows, 3).
+    """Write the three best classes of each row and their softmax probabilities to `top` and `probability`
+    (rows, 3).
 
-    `table` (see `fill_table`) gives the weight row of an n-gram's hash. `weights` (rows, classes + 1) int8: the last
-    column holds squared inverse document frequencies, so that its sum is the squared length of the text's vector.
-    `stranger` is what that column would hold for an n-gram that the model does not know, 0 to pass over such n-grams.
-    `scales` (classes + 1,) turn integer sums into scores; the temperature is already in `scales` and `bias`. A row
-    without any known n-gram gets top -1 and probability 0; with fewer than three classes, the ranks left over do.
+    `table` (see `fill_table`) gives the weight row of an n-gram's hash. `weights` (rows, classes + 1)
+    int8: the last column holds squared inverse document frequencies, so that its sum is the squared length
+    of the text's vector. `stranger` is that column's value for n-grams that the model does not know; 0
+    ignores them. `scales` (classes + 1,) turn integer sums into scores; `scales` and `bias` include the
+    temperature. A row without any known n-gram gets top -1 and probability 0; so do the ranks left over
+    if there are fewer than three classes.
     """
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
@@ -264,14 +281,15 @@ def score_rows(
     scores = np.empty(classes, np.float32)
     for row in range(offsets.shape[0] - 1):
         size, tokens = _symbols(data, offsets[row], offsets[row + 1], fold, symbols, starts)
-        found = _grams(symbols, size, starts, tokens, plan, hashes)
-        count = find(hashes, found, table, known)
+        grams = _grams(symbols, size, starts, tokens, plan, hashes)
+        count = find(hashes, grams, table, known)
         _add_up(known, count, weights, gains, seen, (row + 1) << _STAMP_BITS, total)
         if total[classes] == 0:
             top[row, :] = -1
             probability[row, :] = 0
             continue
-        total[classes] += np.int32(min(found - count, MOST_STRANGERS)) * np.int32(stranger) * gains[0, 0]
+        strangers = np.int32(min(grams - count, MOST_STRANGERS))
+        total[classes] += strangers * np.int32(stranger) * gains[0, 0]
         length = np.float32(np.sqrt(total[classes] * scales[classes]))
         for column in range(classes):
             scores[column] = total[column] * scales[column] / length + bias[column]
@@ -281,14 +299,18 @@ def score_rows(
             mass += np.exp(scores[column] - scores[top[row, 0]])
         for rank in range(3):
             best = top[row, rank]
-            probability[row, rank] = np.exp(scores[best] - scores[top[row, 0]]) / mass if best >= 0 else 0
+            if best >= 0:
+                probability[row, rank] = np.exp(scores[best] - scores[top[row, 0]]) / mass
+            else:
+                probability[row, rank] = 0
 
 
 @_compiled
 def dissect(data: Any, fold: Any, plan: Any, symbols: Any, starts: Any, hashes: Any) -> tuple[int, int, int]:
-    """One text into its symbols, token limits and n-gram hashes, for explaining. Returns how many of each.
+    """Write the symbols, token limits and n-gram hashes of one text, to explain an answer.
 
-    The arrays must hold `data.shape[0]` + 1, + 2 and `room(...)` entries.
+    Returns the number of symbols, tokens and hashes. The arrays must have `data.shape[0]` + 1, + 2 and
+    `room(...)` entries.
     """
     size, tokens = _symbols(data, 0, data.shape[0], fold, symbols, starts)
     return size, tokens, _grams(symbols, size, starts, tokens, plan, hashes)

@@ -1,4 +1,4 @@
-"""A loaded model: texts in, event types and calibrated confidence out."""
+"""A loaded model: classifies texts, with calibrated confidence."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,15 +14,15 @@ from pipelines.classify.features import Ngrams, buffers, chunks, strings
 
 OTHER = 999
 GAIN_UNIT = 64
-"""Fixed-point unit of an n-gram occurrence; int8 weight x 64 x 4,000 distinct n-grams stays far inside an int32."""
+"""Fixed-point unit of an n-gram occurrence: int8 weight x 64 x 4,000 distinct n-grams fits an int32."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One entry per text. `alternatives` and `alternative_confidence`, shape (rows, 3), begin with the answer.
+    """One entry per text. `alternatives` and `alternative_confidence` (rows, 3) begin with the answer.
 
-    A text without a single n-gram that the model knows (empty, null, foreign script) is 999 with confidence 0, and
-    so are its alternatives.
+    A text without any n-gram that the model knows (empty, null, another script) is 999 with confidence
+    0, and so are its alternatives.
     """
 
     codes: NDArray[np.int16]
@@ -31,27 +31,34 @@ class Prediction:
     alternative_confidence: NDArray[np.float32]
 
     def where(self, rows: NDArray[np.bool_]) -> "Prediction":
-        """The entries of these rows."""
+        """The entries where `rows` (rows,) is true."""
         return Prediction(
-            self.codes[rows], self.confidence[rows], self.alternatives[rows], self.alternative_confidence[rows]
+            self.codes[rows],
+            self.confidence[rows],
+            self.alternatives[rows],
+            self.alternative_confidence[rows],
         )
 
 
 def gains() -> NDArray[np.int32]:
-    """What occurrence k + 1 adds: to the term frequency 1 + ln k (row 0) and to its square (row 1), in GAIN_UNIT."""
+    """Shape (2, MAX_COUNT), in GAIN_UNIT: what occurrence k + 1 of an n-gram adds to its term frequency
+    1 + ln k (row 0), and to the square of that (row 1).
+    """
     frequency = np.concatenate([[0.0], 1 + np.log(np.arange(1, kernel.MAX_COUNT + 1))])
     steps = np.stack([np.diff(frequency), np.diff(frequency**2)])
     return np.asarray(np.rint(steps * GAIN_UNIT), np.int32)
 
 
 def log_odds(chance: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """ln(p / (1 - p)) of probabilities, clipped to 1e-6 and 1 - 1e-6."""
     inside = np.clip(chance.astype(np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
 def calibrated(chances: NDArray[np.floating[Any]], platt: tuple[float, float]) -> NDArray[np.float32]:
-    """Softmax of the best three (rows, 3) as probabilities: the best becomes sigmoid(a x log-odds + b) with
-    (a, b) = `platt`, the others share the rest in proportion, never above the best. A row of zeros stays zero.
+    """Softmax of the best three (rows, 3) as calibrated probabilities: the best becomes
+    sigmoid(a x log-odds + b) with (a, b) = `platt`; the others share the rest in proportion, and are never
+    above the best. A row of zeros stays zero.
     """
     slope, offset = platt
     best = 1 / (1 + np.exp(-(slope * log_odds(chances[:, 0]) + offset)))
@@ -64,15 +71,16 @@ def calibrated(chances: NDArray[np.floating[Any]], platt: tuple[float, float]) -
 
 @dataclass(frozen=True)
 class Model:
-    """Weights of one trained model; immutable, usable from several threads.
+    """A trained model; immutable, usable from several threads.
 
-    `hashes` (n-grams,) uint32 ascending: the n-grams the model knows. `weights` (n-grams, classes + 1) int8 and
-    `scales` (classes + 1,) float32: weight = int8 x scale, the last column being squared inverse document
-    frequencies. `bias` (classes,). Confidence: softmax of scores over `temperature`, then `platt`. `threshold`: least
-    confidence at which the model decides. `stranger`: the squared inverse document frequency, as int8 of the last
-    column, that an n-gram unknown to the model has in the length of a text: noise then scores near zero for every
-    class instead of following its few known characters; 0 passes over such n-grams. `facts`: training data
-    fingerprint, measured scores, settings.
+    `hashes` (n-grams,) uint32 ascending: the n-grams that the model knows. `weights` (n-grams,
+    classes + 1) int8 and `scales` (classes + 1,) float32: weight = int8 x scale; the last column holds
+    squared inverse document frequencies. `bias` (classes,). Confidence: softmax of scores over
+    `temperature`, then `platt`. `threshold`: least confidence at which the model decides. `stranger`: the
+    squared inverse document frequency, as int8 of the last column, that an n-gram unknown to the model
+    has in the length of a text. Noise then scores near zero for every class instead of following its few
+    known characters; 0 ignores such n-grams. `facts`: fingerprint of the training data, measured scores,
+    settings.
     """
 
     version: str
@@ -97,34 +105,36 @@ class Model:
         return table
 
     def rows_of(self, hashes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """The weight row of each n-gram, -1 where the model does not know it."""
+        """The weight row of each n-gram; -1 for an n-gram that the model does not know."""
         at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[at] == hashes, at, -1)
 
     @cached_property
     def _head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scales and biases with the temperature and the fixed-point unit folded in."""
+        """Scales and biases, divided by the temperature and the fixed-point unit."""
         scales = self.scales.astype(np.float64) / GAIN_UNIT
         scales[:-1] /= self.temperature
         return scales.astype(np.float32), (self.bias / self.temperature).astype(np.float32)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by a loaded model, look-up table included."""
+        """Bytes of memory of a loaded model, including its look-up table."""
         arrays = (self.codes, self.hashes, self.weights, self.scales, self.bias, self._table)
         return sum(array.nbytes for array in arrays)
 
     def predict(self, texts: pa.Array | pa.ChunkedArray) -> Prediction:
-        """Classify a string column; deterministic, null reads as empty."""
-        parts = [self._rank(*buffers(chunk)) for chunk in chunks(texts)] or [self._rank(*buffers(pa.array([], "str")))]
+        """Classify a string column. Deterministic; null reads as empty."""
+        columns = chunks(texts) or [pa.array([], pa.string())]
+        parts = [self._rank(*buffers(column)) for column in columns]
         top = np.concatenate([part[0] for part in parts])
         confidence = calibrated(np.concatenate([part[1] for part in parts]), self.platt)
-        codes = np.append(self.codes, np.int16(OTHER))[top]  # -1, nothing known, takes the appended 999
+        codes = np.append(self.codes, np.int16(OTHER))[top]  # -1 (nothing known) is the appended 999
         return Prediction(codes[:, 0].copy(), confidence[:, 0].copy(), codes, confidence)
 
     def _rank(
         self, data: NDArray[np.uint8], offsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Columns (rows, 3) of the best three classes, -1 for none, and their probabilities."""
         rows = len(offsets) - 1
         top = np.empty((rows, 3), np.int16)
         probability = np.empty((rows, 3), np.float32)
@@ -136,6 +146,6 @@ class Model:
         return top, probability
 
     def warm_up(self) -> "Model":
-        """Compile (or load the compiled kernel) and build the tables now rather than with the first batch."""
+        """Compile or load the kernel, and build the tables, now instead of at the first batch."""
         self.predict(strings(["预热 warm up"]))
         return self

@@ -1,10 +1,13 @@
-"""Retraining from the corpus and what people corrected: a challenger that takes over only on a stated gain.
+"""Retraining from the corpus and people's corrections. The challenger replaces the champion only if it
+gains at least what is demanded.
 
-1. Corrections of the last 90 days are split by their text's hash, as the corpus's holdout is: most are learnt from,
-   the rest only measures.
-2. A twin of the challenger learns the corpus without its holdout, and the corrections to learn from. It is compared
-   with the champion (or with the champion's own twin, kept when that one was promoted here) on both held-out parts.
-3. On a gain the challenger, the same recipe over all of it but the corrections kept apart, becomes the current model.
+1. The corrections of the last 90 days are split by the hash of their text, like the corpus's holdout:
+   most are trained on, the rest is only measured on.
+2. A twin of the challenger is trained on the corpus without its holdout, and on the corrections to train
+   on. It is compared with the champion (or with the champion's twin, if retraining kept one when it
+   promoted the champion) on both held-out parts.
+3. If the gain suffices, the challenger, trained with the same settings on everything except the held-out
+   corrections, becomes the current model.
 """
 
 from dataclasses import dataclass, replace
@@ -13,19 +16,28 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines.classify.measure.card import evidence, write_card
+from pipelines.classify.measure.card import write_card
 from pipelines.classify.measure.compare import Comparison, compare, install
+from pipelines.classify.measure.evidence import evidence
 from pipelines.classify.model import Model
 from pipelines.classify.modelfile import current_model, save_model
 from pipelines.classify.training.corpus import Corpus, joined
-from pipelines.classify.training.holdout import Data, kept_twin, settings_of, split, train_without_holdout, twin_file
+from pipelines.classify.training.holdout import (
+    Data,
+    kept_twin,
+    settings_of,
+    split,
+    train_without_holdout,
+    twin_file,
+)
 from pipelines.classify.training.train import train
 
 
 @dataclass(frozen=True)
 class Demands:
-    """What a challenger must show. `corrections`: fewest held-out corrections that say anything. `gain`: least gain in
-    accuracy on those. `holdout`: least gain on the corpus's holdout; a small loss is noise there (about 900 texts).
+    """What a challenger must reach. `corrections`: fewest held-out corrections to judge by. `gain`: least
+    gain in accuracy on those. `holdout`: least gain on the corpus's holdout, where a small loss is noise
+    (about 900 texts).
     """
 
     corrections: int = 30
@@ -35,7 +47,9 @@ class Demands:
 
 @dataclass(frozen=True)
 class RetrainResult:
-    """What became of it. `comparison` and `card` (the challenger's model card) are None where nothing was trained."""
+    """The result of retraining. `learnt` and `measured`: corrections trained on and measured on.
+    `comparison` and `card` (the challenger's model card) are None if nothing was trained.
+    """
 
     promoted: bool
     message: str
@@ -47,54 +61,68 @@ class RetrainResult:
 
 
 def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | None = None) -> RetrainResult:
-    """Train a challenger and promote it to `current` if it meets the demands. Takes about as long as two trainings.
+    """Train a challenger, and promote it to `current` if it meets the demands. Takes about as long as two
+    trainings.
 
     Raises:
-        UserFault: the current model is refused (`load_model`), or states no settings that can be repeated.
+        UserFault: the current model is refused (`load_model`), or states no settings to repeat.
     """
-    own = replace(data or Data(), twins=current.parent)
-    learnt, apart = split(_without(corrected, own.reports))
+    known = replace(data or Data(), twins=current.parent)
+    learnt, apart = split(_new(corrected, known.reports))
     if len(apart.labels) < demands.corrections:
-        return RetrainResult(
-            False,
-            f"未训练：更正太少 not trained: {len(apart.labels)} held-out corrections, {demands.corrections} are needed",
-            *(len(learnt.labels), len(apart.labels)),
+        message = (
+            f"未训练：更正太少（留出 {len(apart.labels)} 条，需 {demands.corrections} 条）"
+            f" not trained: {len(apart.labels)} held-out corrections, {demands.corrections} are needed"
         )
+        return RetrainResult(False, message, len(learnt.labels), len(apart.labels))
     champion = current_model(current)
     settings = settings_of(champion.facts)
-    more = replace(own, reports=_sorted(joined(own.reports, learnt)))
-    twin = train_without_holdout(more, settings).model
-    found = compare(kept_twin(champion, own) or champion, twin, own, apart)
-    challenger = train(more.reports, settings, more.keywords, {"corrections": len(learnt.labels)}).model
+    extended = replace(known, reports=_sorted(joined(known.reports, learnt)))
+    twin = train_without_holdout(extended, settings).model
+    comparison = compare(kept_twin(champion, known) or champion, twin, known, apart)
+    stated = {"corrections": len(learnt.labels)}
+    challenger = train(extended.reports, settings, extended.keywords, stated).model
     folder = current.parent / challenger.version
-    card = write_card(challenger, own, folder, evidence(twin, own))[1]
-    short = _short(found, demands)
-    if not short:
+    card = write_card(challenger, folder, evidence(twin, known))[1]
+    shortfall = _shortfall(comparison, demands)
+    if shortfall:
+        message = f"未启用 not promoted: {shortfall}"
+    else:
         _promote(challenger, twin, folder, current)
-    message = f"未启用 not promoted: {short}" if short else _promoted(challenger, champion, found)
-    return RetrainResult(not short, message, len(learnt.labels), len(apart.labels), challenger.version, found, card)
+        message = _promotion(challenger, champion, comparison)
+    return RetrainResult(
+        promoted=not shortfall,
+        message=message,
+        learnt=len(learnt.labels),
+        measured=len(apart.labels),
+        version=challenger.version,
+        comparison=comparison,
+        card=card,
+    )
 
 
-def _without(corrected: Corpus, known: Corpus) -> Corpus:
-    """Corrections whose text is not in the corpus: they would teach nothing, or measure what was learnt by heart."""
+def _new(corrected: Corpus, known: Corpus) -> Corpus:
+    """Corrections whose text is not in the corpus. The others would add nothing to the training, and
+    would measure texts that the model has seen.
+    """
     there = set(known.texts.to_pylist())
     new = np.array([text not in there for text in corrected.texts.to_pylist()], np.bool_)
     return Corpus(corrected.texts.filter(pa.array(new)), corrected.labels[new])
 
 
 def _sorted(reports: Corpus) -> Corpus:
-    """By code, as `Corpus` demands; stable, so that the holdout keeps its order and its fingerprint."""
+    """By code, as `Corpus` requires. Stable, so that the holdout keeps its order and its fingerprint."""
     order = np.argsort(reports.labels, kind="stable")
     return Corpus(reports.texts.take(pa.array(order)), reports.labels[order])
 
 
-def _short(found: Comparison, demands: Demands) -> str:
-    """Why the challenger falls short; empty where it does not."""
-    gain = found.gain_corrections
+def _shortfall(comparison: Comparison, demands: Demands) -> str:
+    """Which demand the challenger does not meet; empty if it meets all."""
+    gain = comparison.gain_corrections
     if gain is None or gain < demands.gain:
         return f"更正上的提高 gain on corrections {gain or 0:+.4f} < {demands.gain:+.4f}"
-    if found.gain < demands.holdout:
-        return f"留出集上的变化 gain on the holdout {found.gain:+.4f} < {demands.holdout:+.4f}"
+    if comparison.gain < demands.holdout:
+        return f"留出集上的变化 gain on the holdout {comparison.gain:+.4f} < {demands.holdout:+.4f}"
     return ""
 
 
@@ -104,8 +132,10 @@ def _promote(challenger: Model, twin: Model, folder: Path, current: Path) -> Non
     install(folder / "model.npz", current)
 
 
-def _promoted(challenger: Model, champion: Model, found: Comparison) -> str:
+def _promotion(challenger: Model, champion: Model, comparison: Comparison) -> str:
+    gain = comparison.gain_corrections or 0
     return (
-        f"已启用 promoted {challenger.version} in place of {champion.version}: corrections"
-        f" {found.gain_corrections or 0:+.4f}, holdout {found.gain:+.4f}"
+        f"已启用 {challenger.version}，取代 {champion.version}"
+        f" promoted {challenger.version} in place of {champion.version}:"
+        f" corrections {gain:+.4f}, holdout {comparison.gain:+.4f}"
     )

@@ -1,1 +1,1 @@
-"""The text model: classify, model, review."""
+"""The text model: commands `classify`, `model` and `review`."""

@@ -1,9 +1,7 @@
-"""`gridstream classify`: JSON lines in, JSON lines out."""
+"""`gridstream classify`: classifies JSON lines; the answers are JSON lines."""
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +14,7 @@ from pipelines.classify.json_lines import LineClassifier, batches
 from pipelines.classify.modelfile import current_model, load_model
 from pipelines.errors import UserFault
 
-_BLOCK = 1 << 20  # a pipe hands over what it has, so a slow writer is answered at once
+_BLOCK = 1 << 20  # read1 returns what a pipe holds, so a slow writer is answered at once
 
 
 def classify(
@@ -25,49 +23,53 @@ def classify(
         bool, typer.Option("--explain", help="加上最重要的字串 add the n-grams that weighed most")
     ] = False,
     model: Annotated[
-        Path | None, typer.Option(help="模型文件 model file; default: the one that the stream uses")
+        Path | None,
+        typer.Option(help="模型文件；默认流所用的模型 model file; default: the model that the stream uses"),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="置信度阈值 least confidence to decide; default: the model's")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="置信度阈值；默认模型自己的 least confidence to decide; default: the model's",
+        ),
     ] = None,
 ) -> None:
     """事件分类：每行一个 JSON（id、text，可加 source、source_type、event_type），按原顺序逐行回答。
 
-    Classifies JSON lines (id, text, optionally source, source_type, event_type), answering in order as they arrive:
-    id, event_type, confidence, decided_by, three alternatives. A malformed line is named by number on stderr, the
-    rest goes on, and the exit code is 1.
+    Classifies JSON lines (id, text, optionally source, source_type, event_type) in order, as they arrive. An
+    answer has id, event_type, confidence, decided_by and three alternatives. Malformed lines are reported by
+    number on stderr and skipped; the exit code is then 1.
 
-    Any text has an answer. Letters are read without regard to case or width, traditional characters as simplified
-    ones, each run of digits as one; marks of direction and other invisible ones are skipped. A text of which the model
-    knows nothing (empty, emoji alone, another script) is 999 with confidence 0. Bytes that are no UTF-8 and lone
-    surrogates make a line malformed.
+    Every text gets an answer. Case and width of letters do not matter, traditional characters are read as
+    simplified ones, and a run of digits as one digit; direction marks and other invisible characters are
+    skipped. A text of which the model knows nothing (empty, only emoji, another script) is 999 with
+    confidence 0. A line with invalid UTF-8 or lone surrogates is malformed.
     """
     chosen = load_model(model) if model else current_model(settings().model)
     classifier = LineClassifier(chosen, explained, threshold)
-    faults = 0
-    with ExitStack() as stack:
-        for lines in batches(_blocks(_opened(file, stack))):
-            answers, bad = classifier.answer(lines)
+    exit_code = EXIT_HOLDS
+    with _opened(file) as stream:
+        for lines in batches(iter(lambda: stream.read1(_BLOCK), b"")):
+            answers, faults = classifier.answer(lines)
             sys.stdout.buffer.write(answers)
             sys.stdout.buffer.flush()
-            for fault in bad:
+            for fault in faults:
                 sys.stderr.write(f"第 {fault.number} 行 line {fault.number}: {fault.reason}\n")
-            faults += len(bad)
-    raise SystemExit(EXIT_FAILS if faults else EXIT_HOLDS)
+                exit_code = EXIT_FAILS
+    raise SystemExit(exit_code)
 
 
-def _opened(name: str, stack: ExitStack) -> BufferedReader:
+def _opened(name: str) -> BufferedReader:
     if name == "-":
-        return stack.enter_context(os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     try:
-        return stack.enter_context(Path(name).open("rb"))
+        return Path(name).open("rb")
     except OSError as error:
-        raise UserFault(f"Cannot read {name}: {error.strerror}. Give a file of JSON lines, or - for stdin.") from error
-
-
-def _blocks(stream: BufferedReader) -> Iterator[bytes]:
-    while block := stream.read1(_BLOCK):
-        yield block
+        raise UserFault(
+            f"无法读取 {name}：请给出 JSON 行文件，或用 - 表示标准输入"
+            f" Cannot read {name}: {error.strerror}. Give a file of JSON lines, or - for stdin."
+        ) from error
 
 
 def register(app: typer.Typer) -> None:

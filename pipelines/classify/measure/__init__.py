@@ -1,1 +1,1 @@
-"""Measures a model: scores, model card, comparison, drift, speed, public data sets."""
+"""Measures a model: model card, comparison, drift, speed, public data sets."""

@@ -1,5 +1,5 @@
--- Reports that the text model was asked about, by window and bin: `kind` confidence (tenths) or type (its best guess).
--- The reference is the first weeks in which this version ran; a report counts once in each bin it ever was in.
+-- Reports that the text model answered, by window and bin; `kind`: confidence (tenths) or type (its best guess).
+-- The reference is the first weeks in which this version ran; a report counts once in each bin that it was ever in.
 WITH
     (SELECT min(day) FROM events WHERE model_version = {version:String}) AS began,
     began + {reference_days:UInt16} AS ended

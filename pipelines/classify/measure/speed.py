@@ -1,4 +1,4 @@
-"""How fast a model is on one core, how large, how long until it is ready."""
+"""Measures how fast a model is on one core, how large it is, and how long it takes to be ready."""
 
 import tempfile
 import time
@@ -18,9 +18,10 @@ BATCH = 131_072  # rows of an Arrow batch in the stream
 
 @dataclass(frozen=True)
 class Speed:
-    """`texts_per_core_second`: median over `repeats` runs of `texts` texts of `characters` characters, by processor
-    time of one thread; `slowest` and `fastest` run beside it. `loaded_bytes`: a loaded model with its look-up table.
-    `load_seconds`: reading the file; `warm_up_seconds`: until the first answer, kernel included.
+    """`texts_per_core_second`: median over `repeats` runs of `texts` texts of `characters` characters, by
+    processor time of one thread; `slowest` and `fastest`: the extremes of these runs. `loaded_bytes`: a
+    loaded model with its look-up table. `load_seconds`: reading the file; `warm_up_seconds`: until the
+    first answer, including the kernel.
     """
 
     version: str
@@ -36,8 +37,8 @@ class Speed:
 
 
 def sixty_characters(rows: int, seed: int = 3) -> pa.Array:
-    """Corpus reports joined in random order and cut into pieces of 60 characters: every n-gram is known to the model,
-    the slowest case, since unknown ones cost next to nothing.
+    """Corpus reports joined in random order and cut into pieces of 60 characters. The model knows almost
+    every n-gram of them, which is the slowest case: unknown n-grams cost almost nothing.
     """
     texts = np.array(corpus().texts.to_pylist(), dtype=object)
     whole = ""
@@ -49,7 +50,7 @@ def sixty_characters(rows: int, seed: int = 3) -> pa.Array:
 
 
 def per_second(model: Model, texts: pa.Array, repeats: int = 5) -> list[float]:
-    """Texts a second of each repeat, processor time of this thread."""
+    """Texts per second of each repeat, by processor time of this thread."""
     figures = []
     for _ in range(repeats):
         start = time.thread_time()
@@ -59,8 +60,8 @@ def per_second(model: Model, texts: pa.Array, repeats: int = 5) -> list[float]:
 
 
 def measure(model: Model, repeats: int = 5) -> Speed:
-    """Speed of a model, and how long a file of it takes to load. The time of warming up holds for the first model of
-    a process.
+    """Speed of a model, and how long its file takes to load. The time to warm up is only meaningful for
+    the first model of a process.
     """
     start = time.perf_counter()
     model.warm_up()

@@ -1,1 +1,1 @@
-"""Trains the text model and the suspect head from the corpus and from people's corrections."""
+"""Trains the text model and the suspect head on the corpus and on people's corrections."""

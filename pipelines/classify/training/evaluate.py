@@ -1,19 +1,20 @@
-"""How good answers are: accuracy, macro-F1, calibration, and what is mistaken for what."""
+"""How good answers are: accuracy, macro F1, calibration error, and which types are confused."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix_at_thresholds, f1_score
 
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Measured on `rows` labelled texts. `top3`: the truth is among the best three. `calibration_error`: expected
-    calibration error over 10 equal-width bins of confidence (Guo et al. 2017). `coverage`: share of rows at or above
-    `threshold`; `accuracy_covered`: accuracy of those.
+    """Measured on `rows` labelled texts. `top3`: the truth is among the best three.
+    `calibration_error`: expected calibration error over 10 equal-width bins of confidence (Guo et al.
+    2017). `coverage`: share of rows at or above `threshold`; `accuracy_covered`: accuracy of those.
     """
 
     rows: int
@@ -28,7 +29,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Confusion:
-    """`count` texts of type `truth` that were answered `answer`."""
+    """`count` texts of type `truth` were answered with `answer`."""
 
     truth: int
     answer: int
@@ -36,16 +37,21 @@ class Confusion:
 
 
 def score(
-    truth: NDArray[np.int16], alternatives: NDArray[np.int16], confidence: NDArray[np.float32], threshold: float
+    truth: NDArray[np.int16],
+    alternatives: NDArray[np.int16],
+    confidence: NDArray[np.float32],
+    threshold: float,
 ) -> Scores:
-    """Scores of answers: `truth` (rows,), `alternatives` (rows, 3) best first, `confidence` (rows,) of the best."""
+    """Scores of answers: `truth` (rows,), `alternatives` (rows, 3) best first, `confidence` (rows,) of
+    the best. Macro F1 is over every class that occurs in the truth or in the answers.
+    """
     right = alternatives[:, 0] == truth
     covered = confidence >= threshold
     return Scores(
         rows=len(truth),
         accuracy=float(right.mean()),
         top3=float((alternatives == truth[:, None]).any(axis=1).mean()),
-        macro_f1=macro_f1(truth, alternatives[:, 0]),
+        macro_f1=float(f1_score(truth, alternatives[:, 0], average="macro")),
         calibration_error=calibration_error(confidence, right),
         threshold=threshold,
         coverage=float(covered.mean()),
@@ -53,26 +59,21 @@ def score(
     )
 
 
-def macro_f1(truth: NDArray[np.int16], answers: NDArray[np.int16]) -> float:
-    """Unweighted mean of F1 over every class that occurs in truth or answers."""
-    figures = []
-    for code in np.union1d(truth, answers):
-        hits = int(((truth == code) & (answers == code)).sum())
-        figures.append(2 * hits / int((truth == code).sum() + (answers == code).sum()))
-    return float(np.mean(figures))
+def confidence_bins(confidence: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The bin 0..9 of each confidence: [0, .1), [.1, .2), ... [.9, 1]."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
     """Mean over bins, weighted by size, of |mean confidence - accuracy|."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    sizes = np.bincount(bins, minlength=BINS)
+    bins = confidence_bins(confidence)
     gaps = np.bincount(bins, confidence, BINS) - np.bincount(bins, right, BINS)
-    return float(np.abs(gaps).sum() / max(sizes.sum(), 1))
+    return float(np.abs(gaps).sum() / max(len(confidence), 1))
 
 
 def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wanted: float) -> float:
-    """The least confidence, in steps of .01, from which on answers are right in at least `wanted` of cases; 1.01 (no
-    answer is good enough) where there is none.
+    """The smallest confidence, in steps of .01, at or above which the share of right answers is at least
+    `wanted`; 1.01, which no answer reaches, if there is none.
     """
     for threshold in np.arange(0, 1.01, 0.01):
         covered = confidence >= threshold
@@ -83,8 +84,8 @@ def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wan
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """`coverage`: share of answers with at least this confidence; `accuracy`: of those (0 where there are none);
-    `left`: how many answers are below.
+    """`coverage`: share of answers with at least this confidence; `accuracy`: of those (0 if there are
+    none); `left`: number of answers below.
     """
 
     threshold: float
@@ -94,7 +95,10 @@ class AtThreshold:
 
 
 def by_threshold(
-    truth: NDArray[np.int16], answers: NDArray[np.int16], confidence: NDArray[np.float32], used: float
+    truth: NDArray[np.int16],
+    answers: NDArray[np.int16],
+    confidence: NDArray[np.float32],
+    used: float,
 ) -> list[AtThreshold]:
     """Coverage and accuracy at thresholds 0, .3, .4 ... .9 and at the one in use, ascending."""
     right = answers[:, 0] == truth
@@ -102,25 +106,21 @@ def by_threshold(
     for threshold in sorted({0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, used}):
         covered = confidence >= np.float32(threshold)
         accuracy = float(right[covered].mean()) if covered.any() else 0.0
-        rows.append(AtThreshold(threshold, float(covered.mean()), accuracy, int((~covered).sum())))
+        left = int((~covered).sum())
+        rows.append(AtThreshold(threshold, float(covered.mean()), accuracy, left))
     return rows
 
 
 def best_cut(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """The score at or above which to say yes for the largest F1; 0 where nothing is true."""
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
-    return float(scores[order[int(np.argmax(f1))]]) if truth.any() else 0.0
-
-
-def f1_score(answers: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """F1 of the true class; 0 where there is neither a true row nor a yes."""
-    return float(2 * (answers & truth).sum() / max(int(answers.sum() + truth.sum()), 1))
+    """The score at or above which answering yes gives the largest F1; the largest such score on a tie.
+    `truth` must hold both classes.
+    """
+    _, false, missed, hits, cuts = confusion_matrix_at_thresholds(truth, scores)
+    return float(cuts[np.argmax(2 * hits / (2 * hits + false + missed))])
 
 
 def confusions(truth: NDArray[np.int16], answers: NDArray[np.int16], most: int = 15) -> list[Confusion]:
-    """The most frequent mistakes, worst first."""
+    """The most frequent mistakes, most frequent first."""
     wrong = truth != answers
     counted = Counter(zip(truth[wrong].tolist(), answers[wrong].tolist(), strict=True))
-    return [Confusion(one, other, count) for (one, other), count in counted.most_common(most)]
+    return [Confusion(*codes, count) for codes, count in counted.most_common(most)]

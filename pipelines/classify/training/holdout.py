@@ -1,4 +1,4 @@
-"""Texts kept apart for comparing models, and a model's twin that has not seen them."""
+"""The holdout: texts kept apart to compare models, and twins, which are models trained without it."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -21,13 +21,15 @@ from pipelines.errors import UserFault
 
 SHARE = 0.2
 LEFT_OUT = "holdout_left_out"
-"""The fact of a model trained without the holdout: the fingerprint of what was left out."""
+"""The fact of a model trained without the holdout: the fingerprint of the texts left out."""
+_BEFORE: dict[str, Any] = {"strangers": False, "other": 0.0, "bayes": 0.0, "places": 0.0}
+"""What the settings meant in model files written before these four existed."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What models are trained on and compared by: the corpus's reports and the taxonomy's keywords. `twins`: the folder
-    of models promoted by retraining, each with its twin (None: there are none).
+    """What models are trained on and compared by: the corpus's reports and the taxonomy's keywords.
+    `twins`: the folder of the models that retraining promoted, each with its twin; None if there is none.
     """
 
     reports: Corpus = field(default_factory=corpus)
@@ -36,17 +38,20 @@ class Data:
 
     @property
     def fingerprint(self) -> str:
-        """As a model trained on all of it states it."""
+        """The fingerprint that a model trained on all of it states."""
         return joined(self.reports, self.keywords).fingerprint
 
 
 def held(text: str) -> bool:
-    """Whether a text belongs to the holdout: decided by its SHA-256 alone, so it stays there as the corpus grows."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:4]) < SHARE * 2**32
+    """Whether a text belongs to the holdout. Its SHA-256 alone decides, so that the text stays there as
+    the corpus grows.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:4]) < SHARE * 2**32
 
 
 def split(reports: Corpus) -> tuple[Corpus, Corpus]:
-    """What may be trained on, and the holdout."""
+    """The reports that may be trained on, and the holdout."""
     apart = np.array([held(text) for text in reports.texts.to_pylist()], np.bool_)
     return _rows(reports, ~apart), _rows(reports, apart)
 
@@ -56,7 +61,7 @@ def _rows(reports: Corpus, chosen: NDArray[np.bool_]) -> Corpus:
 
 
 def train_without_holdout(data: Data, settings: Settings, done: Callable[[int], None] = lambda _: None) -> Training:
-    """A model that has not seen the holdout, and says so in its facts."""
+    """A model that has not seen the holdout; its facts say so. `done`: see `train`."""
     rest, apart = split(data.reports)
     return train(rest, settings, data.keywords, {LEFT_OUT: apart.fingerprint}, done)
 
@@ -68,13 +73,13 @@ def settings_of(facts: Mapping[str, Any]) -> Settings:
         UserFault: it states none that this version knows.
     """
     try:
-        # What files of before these settings meant.
-        older: dict[str, Any] = {"strangers": False, "other": 0.0, "bayes": 0.0, "places": 0.0}
-        stated = older | dict(facts["settings"])
+        stated = _BEFORE | dict(facts["settings"])
         ngrams = dict(stated.pop("ngrams"))
         return Settings(Ngrams(**ngrams | {"leads": tuple(ngrams["leads"])}), **stated)
     except (KeyError, TypeError) as error:
-        raise UserFault(f"The model file states no training settings that can be repeated ({error}).") from error
+        raise UserFault(
+            f"模型文件没有可重复的训练设置 The model file states no training settings that can be repeated ({error})."
+        ) from error
 
 
 def reproducible(model: Model, data: Data) -> bool:
@@ -83,17 +88,18 @@ def reproducible(model: Model, data: Data) -> bool:
 
 
 def unseen(model: Model, data: Data) -> tuple[Model, str]:
-    """The model to measure on the holdout in place of `model`, and why it is fair (or not):
+    """The model to measure on the holdout in place of `model`, and how fair that is:
 
     `left out`  the model itself: it was trained without the holdout.
-    `twin`      the same settings and data, trained without the holdout: now, or kept since the model's promotion.
-    `unknown`   the model itself: other data; it may have seen the holdout, so its score may be too good.
+    `twin`      its twin, of the same settings and data: trained here, or kept when it was promoted.
+    `unknown`   the model itself, trained on other data: it may have seen the holdout, so its score may
+                be too good.
     """
     apart = split(data.reports)[1].fingerprint
     if model.facts.get(LEFT_OUT) == apart:
         return model, "left out"
     if reproducible(model, data):
-        return _twin(data.fingerprint, settings_of(model.facts), _Hidden(data)), "twin"
+        return _twin(data.fingerprint, settings_of(model.facts), _Uncompared(data)), "twin"
     kept = kept_twin(model, data)
     if kept is not None and kept.facts.get(LEFT_OUT) == apart:
         return kept, "twin"
@@ -101,23 +107,23 @@ def unseen(model: Model, data: Data) -> tuple[Model, str]:
 
 
 def kept_twin(model: Model, data: Data) -> Model | None:
-    """The twin that retraining kept when it promoted this model; None where there is none."""
+    """The twin that retraining kept when it promoted this model; None if there is none."""
     file = twin_file(data.twins / model.version) if data.twins else None
     return load_model(file) if file and file.is_file() else None
 
 
 def twin_file(folder: Path) -> Path:
-    """Where in its model's folder a twin is kept."""
+    """The twin's file in the folder of its model."""
     return folder / "twin.npz"
 
 
 @dataclass(frozen=True)
-class _Hidden:
-    """Data as an argument that does not count in a cache's key; its fingerprint does."""
+class _Uncompared:
+    """Data as an argument that a cache's key leaves out; the key has its fingerprint instead."""
 
     data: Data = field(compare=False)
 
 
 @cache
-def _twin(fingerprint: str, settings: Settings, data: _Hidden) -> Model:
+def _twin(fingerprint: str, settings: Settings, data: _Uncompared) -> Model:
     return train_without_holdout(data.data, settings).model

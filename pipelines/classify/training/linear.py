@@ -1,6 +1,6 @@
-"""The linear model: counts of n-grams to one weight per n-gram and class, and scores of texts it has not seen."""
+"""The linear model: one weight per n-gram and class, and scores of texts that it has not seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,20 +13,22 @@ from sklearn.svm import LinearSVC
 from pipelines.classify.features import Ngrams
 
 _TOLERANCE = 0.01
-"""When the SVM's solver stops. At scikit-learn's own .0001 it takes a quarter longer and answers 1,300 titles alike."""
+"""Where the SVM's solver stops. With scikit-learn's default of .0001 training takes a quarter longer and
+1,300 titles get the same answers."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`c`: inverse regularisation of the linear SVM. `bayes`: how far n-grams count by the ratio of their frequencies
-    inside and outside a class before the SVM weighs them (0: not; 1: by all of it; see `ratios`). `min_texts`: an
-    n-gram in fewer training texts is dropped. `strangers`: whether n-grams that the model does not know count in a
-    text's length, as if each were in a single training text. `places`: weight of a copy of each short text with an
-    invented place before it (0: none); real titles begin so, whatever they are about.
+    """`c`: inverse regularisation of the linear SVM. `bayes`: power of the naive Bayes ratios that scale
+    n-grams before the SVM weighs them, 0 (not scaled) to 1; see `ratios`. `min_texts`: n-grams in fewer
+    training texts are dropped. `strangers`: whether n-grams unknown to the model count in a text's
+    length, each as if it were in a single training text. `places`: weight of a copy of each short text
+    with an invented place before it (0: no copies); real titles begin with a place, whatever their type.
 
-    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts. `other`: the share of 999
-    expected in operation; 0 takes the training texts' own. They hold far more of it, for its variety, than messages do:
-    of 640 labelled titles of public petitions .8 % said nothing that has a type.
+    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts. `other`:
+    the share of 999 expected in operation; 0 takes the share in the training texts. That share is far
+    larger than in messages, because 999 needs variety: of 640 labelled titles of public petitions,
+    .8 % had no type.
     """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
@@ -43,9 +45,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Examples:
-    """What a model is fitted on: counts `raw` (rows, n-grams), one code and one weight per row. `source` (rows,): the
-    report that a row is or was made from, -1 for what belongs to none and may always be learnt from. Reports come
-    first, in order: row i is report i.
+    """What a model is fitted on: counts `raw` (rows, n-grams), one code and one weight per row. `source`
+    (rows,): the report that a row is or is a copy of; -1 for a row of no report, which every fold may
+    train on. Reports come first, in order: row i is report i.
     """
 
     raw: csr_matrix
@@ -55,7 +57,7 @@ class Examples:
 
     @classmethod
     def of(cls, raw: csr_matrix, labels: NDArray[np.int16]) -> "Examples":
-        """Reports only, all of weight 1."""
+        """Examples of reports only, all with weight 1."""
         return cls(raw, labels, np.ones(len(labels)), np.arange(len(labels)))
 
     def rows(self, chosen: NDArray[np.bool_]) -> "Examples":
@@ -64,8 +66,8 @@ class Examples:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted linear model before quantisation. `columns` (n-grams,): which columns of the counts it kept;
-    `coefficients` (classes, n-grams) already carry the inverse document frequency `idf`.
+    """A fitted linear model before quantisation. `columns` (n-grams,): the columns of the counts that it
+    kept. `coefficients` (classes, n-grams) include the inverse document frequency `idf`.
     """
 
     classes: NDArray[np.int16]
@@ -76,14 +78,14 @@ class Fit:
     strangers: bool
 
     def scores(self, raw: csr_matrix) -> NDArray[np.float64]:
-        """Scores (rows, classes) of counts that have the columns it was fitted on."""
+        """Scores (rows, classes) of counts with the same columns as those it was fitted on."""
         weighed = weigh(raw, self.columns, self.idf, self.strangers)
         return np.asarray(weighed @ (self.coefficients / self.idf).T + self.bias)
 
 
 def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64], strangers: bool) -> csr_matrix:
-    """(1 + ln count) x idf of the n-grams in `columns`, each row scaled to length 1; with `strangers` that length
-    counts the other n-grams too, each occurrence with the largest idf.
+    """(1 + ln count) x idf of the n-grams in `columns`, each row scaled to length 1. With `strangers`
+    that length also counts the other n-grams, each occurrence with the largest idf.
     """
     kept = raw[:, columns].astype(np.float64)
     others = np.asarray(raw.sum(axis=1) - kept.sum(axis=1), np.float64).ravel()
@@ -96,45 +98,51 @@ def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64],
 
 
 def fit(examples: Examples, settings: Settings) -> Fit:
-    """Fit one SVM per class against all others."""
+    """Fit one SVM per class against all others; for two classes a single one, used with both signs."""
     raw, labels = examples.raw, examples.labels
     texts = np.bincount(raw.indices, minlength=raw.shape[1])
     columns = np.flatnonzero(texts >= settings.min_texts)
     idf = np.log((1 + raw.shape[0]) / (1 + texts[columns])) + 1
     weighed = weigh(raw, columns, idf, settings.strangers)
     classes = np.unique(labels)
-    found = [_against_others(weighed, labels == code, examples.weights, settings) for code in _told_apart(classes)]
-    coefficients, bias = np.vstack([row for row, _ in found]), np.array([offset for _, offset in found])
-    if len(classes) == 2:
+    binary = len(classes) == 2
+    fits = [
+        _against_others(weighed, labels == code, examples.weights, settings)
+        for code in (classes[1:] if binary else classes)
+    ]
+    coefficients = np.vstack([row for row, _ in fits])
+    bias = np.array([intercept for _, intercept in fits])
+    if binary:
         coefficients, bias = np.vstack([-coefficients, coefficients]), np.concatenate([-bias, bias])
     return Fit(classes, columns, idf, coefficients * idf, bias, settings.strangers)
 
 
-def _told_apart(classes: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Of two classes one is enough: what speaks for it speaks against the other."""
-    return classes[1:] if len(classes) == 2 else classes
-
-
 def _against_others(
-    weighed: csr_matrix, inside: NDArray[np.bool_], weights: NDArray[np.float64], settings: Settings
+    weighed: csr_matrix,
+    inside: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    settings: Settings,
 ) -> tuple[NDArray[np.float64], float]:
-    """Coefficients (n-grams,) and bias of one class."""
+    """Coefficients (n-grams,) and bias of one class; `inside` (rows,): the rows of that class."""
     scale = ratios(weighed, inside) ** settings.bayes
-    scaled = csr_matrix((weighed.data * scale[weighed.indices], weighed.indices, weighed.indptr), shape=weighed.shape)
-    svm = LinearSVC(C=settings.c, tol=_TOLERANCE, random_state=settings.seed).fit(scaled, inside, sample_weight=weights)
+    scaled_data = weighed.data * scale[weighed.indices]
+    scaled = csr_matrix((scaled_data, weighed.indices, weighed.indptr), shape=weighed.shape)
+    svm = LinearSVC(C=settings.c, tol=_TOLERANCE, random_state=settings.seed)
+    svm.fit(scaled, inside, sample_weight=weights)
     return svm.coef_[0] * scale, float(svm.intercept_[0])
 
 
 def ratios(weighed: csr_matrix, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How telling each n-gram is of a class: |ln| of the ratio of its shares of all weight inside and outside, mean 1.
+    """How well each n-gram (n-grams,) separates a class from the others: |ln| of the ratio of its shares
+    of all weight inside and outside the class, scaled to a mean of 1.
 
-    Scaling by it is the SVM with naive Bayes features of Wang and Manning (2012); the power below 1 between the two is
-    ours. The smoothing of .1 was chosen among .02, .1 and 1.
+    Wang and Manning (2012) scale an SVM's features by it; a power below 1 is this project's addition.
+    The smoothing of .1 was chosen among .02, .1 and 1.
     """
     within = 0.1 + np.asarray(weighed[inside].sum(axis=0)).ravel()
     without = 0.1 + np.asarray(weighed[~inside].sum(axis=0)).ravel()
-    found = np.abs(np.log(within / within.sum()) - np.log(without / without.sum()))
-    return np.asarray(found / found.mean())
+    ratio = np.abs(np.log(within / within.sum()) - np.log(without / without.sum()))
+    return np.asarray(ratio / ratio.mean())
 
 
 def held_out(
@@ -144,19 +152,15 @@ def held_out(
     groups: NDArray[np.int64] | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> NDArray[np.float64]:
-    """Scores (rows, classes) of the first `rows` examples, each by a model that has not seen it, nor anything made from
-    it, nor a text of its group. Classes in ascending order of code. `done` is told 1 after each fold.
+    """Scores (rows, classes) of the first `rows` examples, each by a model that has not seen it, a copy
+    of it, or a text of its group. Classes in ascending order of code. Calls `done(1)` after each fold.
     """
     scores = np.zeros((rows, len(np.unique(examples.labels))))
-    for train, test in _folds(examples.labels[:rows], settings, groups):
+    labels = examples.labels[:rows]
+    split = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = split(settings.folds, shuffle=True, random_state=settings.seed)
+    for train, test in folds.split(labels, labels, groups):
         seen = np.isin(examples.source, train) | (examples.source < 0)
         scores[test] = fit(examples.rows(seen), settings).scores(examples.raw[test])
         done(1)
     return scores
-
-
-def _folds(
-    labels: NDArray[np.int16], settings: Settings, groups: NDArray[np.int64] | None
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    split = StratifiedKFold if groups is None else StratifiedGroupKFold
-    yield from split(settings.folds, shuffle=True, random_state=settings.seed).split(labels, labels, groups)

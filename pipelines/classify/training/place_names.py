@@ -1,4 +1,4 @@
-"""Invented places to put before a text: a title names its place first, and no place makes a type more likely."""
+"""Invented places to put before a text: real titles begin with a place, and places must not hint at a type."""
 
 from random import Random
 
@@ -17,19 +17,17 @@ _FORMS = (
 
 
 def placed(text: str) -> str:
-    """The text with a place before it, the same place each time."""
+    """The text with a place before it; the same place each time."""
     draw = Random(text)  # noqa: S311 - an example, not a secret
     alias = f"{draw.choice('ABCDEFGHJKLM')}{draw.randint(1, 20)}"
-    return (
-        draw.choice(_FORMS).format(
-            city=draw.choice((alias, _name(draw))) + "市",
-            county=draw.choice((alias, _name(draw))) + "县",
-            district=draw.choice((alias, _name(draw))) + "区",
-            name=_name(draw),
-            other=_name(draw),
-        )
-        + text
+    place = draw.choice(_FORMS).format(
+        city=draw.choice((alias, _name(draw))) + "市",
+        county=draw.choice((alias, _name(draw))) + "县",
+        district=draw.choice((alias, _name(draw))) + "区",
+        name=_name(draw),
+        other=_name(draw),
     )
+    return place + text
 
 
 def _name(draw: Random) -> str:

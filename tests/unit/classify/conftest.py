@@ -1,4 +1,4 @@
-"""A model trained in the test run, small enough to reason about; the shipped one; the public data sets."""
+"""Small models that are trained in the test run, and the shipped model."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def keywords() -> Corpus:
 
 @pytest.fixture(scope="session")
 def training(keywords: Corpus) -> Training:
-    """Trained on the taxonomy's own phrases, with every kind of feature in use."""
+    """Trained on the taxonomy's phrases, with every kind of feature."""
     return train(keywords, Settings(Ngrams(1, 3, words=1, leads=(1,)), folds=3))
 
 
@@ -30,7 +30,7 @@ def small(training: Training) -> Model:
 
 @pytest.fixture(scope="session")
 def part() -> Data:
-    """Every thirtieth report of the corpus: quick to train on, and every type is there."""
+    """Every thirtieth report of the corpus: quick to train on, and it holds every type."""
     whole = corpus()
     rows = np.arange(0, len(whole.labels), 30)
     return Data(Corpus(whole.texts.take(rows), whole.labels[rows]), descriptions())

@@ -1,4 +1,4 @@
-"""Who decides: person, crosswalk, model, fallback, in this order."""
+"""Which layer decides: person, crosswalk, model, fallback, in this order."""
 
 import pyarrow as pa
 import pytest
@@ -8,7 +8,7 @@ from pipelines.classify.decide import LAYERS
 
 GARBAGE = "小区门口的垃圾好几天没人清运"
 ROWS = [
-    # event_type, source_type, text -> decided by, answer
+    # event_type, source_type, text -> decided_by, event_type
     (609, "sim/201", GARBAGE, "person", 609),
     (None, "sim/201", GARBAGE, "crosswalk", 201),
     (None, "nowhere/1", GARBAGE, "model", 401),
@@ -31,25 +31,29 @@ def _table(rows: list[tuple[int | None, str | None, str | None, str, int]] = ROW
 
 @pytest.mark.parametrize("ask_always", [False, True])
 def test_the_layers_in_their_order(shipped: Model, ask_always: bool) -> None:
-    made = decide(shipped, _table(), ask_always=ask_always)
-    assert made.decided_by.to_pylist() == [row[3] for row in ROWS]
-    assert made.event_type.to_pylist() == [row[4] for row in ROWS]
-    for layer, confidence in zip(made.decided_by.to_pylist(), made.confidence.to_pylist(), strict=True):
+    decisions = decide(shipped, _table(), ask_always=ask_always)
+    layers, confidences = decisions.decided_by.to_pylist(), decisions.confidence.to_pylist()
+    assert layers == [row[3] for row in ROWS]
+    assert decisions.event_type.to_pylist() == [row[4] for row in ROWS]
+    for layer, confidence in zip(layers, confidences, strict=True):
         assert (confidence == 1) == (layer in LAYERS[:2])
 
 
-def test_the_model_is_asked_only_where_nobody_decided(shipped: Model) -> None:
-    sizes = [len(three) for three in decide(shipped, _table()).alternatives.to_pylist()]
-    assert sizes == [0, 0, 3, 3, 3, 3, 0]
-    assert all(len(three) == 3 for three in decide(shipped, _table(), ask_always=True).alternatives.to_pylist())
+def test_the_model_reads_only_undecided_rows(shipped: Model) -> None:
+    def sizes(ask_always: bool) -> list[int]:
+        decisions = decide(shipped, _table(), ask_always=ask_always)
+        return [len(three) for three in decisions.alternatives.to_pylist()]
+
+    assert sizes(ask_always=False) == [0, 0, 3, 3, 3, 3, 0]
+    assert sizes(ask_always=True) == [3] * len(ROWS)
 
 
-def test_below_the_threshold_nobody_decides_and_the_best_three_stay(shipped: Model) -> None:
-    made = decide(shipped, _table(), threshold=1.0)
-    assert made.event_type.to_pylist()[2:4] == [999, 999]
-    assert made.decided_by.to_pylist()[2] == "fallback"
-    assert made.alternatives.to_pylist()[2][0] == 401
-    assert made.confidence[2] == made.alternative_confidence[2][0]
+def test_below_the_threshold_is_the_fallback_with_the_best_three(shipped: Model) -> None:
+    decisions = decide(shipped, _table(), threshold=1.0)
+    assert decisions.event_type.to_pylist()[2:4] == [999, 999]
+    assert decisions.decided_by.to_pylist()[2] == "fallback"
+    assert decisions.alternatives.to_pylist()[2][0] == 401
+    assert decisions.confidence[2] == decisions.alternative_confidence[2][0]
 
 
 def test_a_threshold_of_zero_always_answers(shipped: Model) -> None:
@@ -59,26 +63,27 @@ def test_a_threshold_of_zero_always_answers(shipped: Model) -> None:
 
 def test_types_of_the_columns(shipped: Model) -> None:
     for table in (_table(), _table([])):
-        made = decide(shipped, table)
-        assert [column.type for column in made] == [
+        decisions = decide(shipped, table)
+        assert [column.type for column in decisions] == [
             pa.uint16(),
             pa.float32(),
             pa.string(),
             pa.list_(pa.uint16()),
             pa.list_(pa.float32()),
         ]
-        assert {len(column) for column in made} == {table.num_rows}
-        assert all(column.null_count == 0 for column in made)
+        assert {len(column) for column in decisions} == {table.num_rows}
+        assert all(column.null_count == 0 for column in decisions)
 
 
-def test_batches_slices_and_chunks_decide_alike(shipped: Model) -> None:
+def test_batches_slices_and_chunks_are_decided_the_same(shipped: Model) -> None:
     whole = decide(shipped, _table())
     chunked = pa.concat_tables([_table().slice(0, 3), _table().slice(3)])
     batch = _table().combine_chunks().to_batches()[0]
     for other in (chunked, batch):
         assert _columns(decide(shipped, other)) == _columns(whole)
-    assert decide(shipped, batch.slice(2, 3)).event_type.to_pylist() == whole.event_type.to_pylist()[2:5]
+    part = decide(shipped, batch.slice(2, 3))
+    assert part.event_type.to_pylist() == whole.event_type.to_pylist()[2:5]
 
 
-def _columns(made: Decisions) -> list[list[object]]:
-    return [column.to_pylist() for column in made]
+def _columns(decisions: Decisions) -> list[list[object]]:
+    return [column.to_pylist() for column in decisions]

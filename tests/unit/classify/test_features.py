@@ -1,4 +1,4 @@
-"""The compiled n-gram code against a plain Python reading of the same rules."""
+"""The compiled n-gram code against a plain Python implementation of the same rules."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ _MIX = 0x9E3779B97F4A7C15
 
 
 def _tokens(text: str) -> list[list[int]]:
-    """Tokens of folded symbols; a run of digits within a token is one."""
+    """Tokens of folded symbols; a run of digits within a token is one symbol."""
     tokens: list[list[int]] = [[]]
     for character in text:
         symbol = int(fold_table()[ord(character)]) if ord(character) < 0x10000 else ord(character)
@@ -35,41 +35,47 @@ def _hash(seed: int, symbols: list[int]) -> int:
 
 def _expected(text: str, ngrams: Ngrams) -> Counter[int]:
     whole = _tokens(text)
-    found: Counter[int] = Counter()
+    expected: Counter[int] = Counter()
     for view, lead in ((0, len(whole)), *enumerate(ngrams.leads, 3)):
         tokens = whole[:lead]
         seed = (view * _MIX) & _MASK if view else 0
         symbols = [symbol for token in tokens for symbol in token]
         for n in range(ngrams.low, ngrams.high + 1):
             grams = (symbols[at : at + n] for at in range(len(symbols) - n + 1))
-            found.update(_hash(0x632BE59BD9B4E019 ^ seed, gram) for gram in grams)
+            expected.update(_hash(0x632BE59BD9B4E019 ^ seed, gram) for gram in grams)
         for n in range(1, ngrams.words + 1):
             for at in range(len(tokens) - n + 1):
                 ended = [symbol for token in tokens[at : at + n] for symbol in (*token, BREAK)]
-                found[_hash(0xD1B54A32D192ED03 ^ seed, ended)] += 1
-    return found
+                expected[_hash(0xD1B54A32D192ED03 ^ seed, ended)] += 1
+    return expected
 
 
-def _counted(text: str, ngrams: Ngrams) -> dict[int, int]:
-    matrix, hashes = counts(strings([text]), ngrams)
+def _counted(texts: pa.Array, ngrams: Ngrams) -> dict[int, int]:
+    """Occurrences by hash, of a column with one text."""
+    matrix, hashes = counts(texts, ngrams)
     return dict(zip(hashes[matrix.indices].tolist(), matrix.data.astype(int).tolist(), strict=True))
 
 
-TEXTS = st.text(
-    st.one_of(st.sampled_from("小区垃圾 ,，。12０a😀\u200f\n繁體"), st.characters(codec="utf-8")), max_size=60
-)
-PLANS = [Ngrams(), Ngrams(1, 3), Ngrams(2, 4), Ngrams(1, 2, words=2), Ngrams(1, 2, words=1, leads=(1, 3))]
+ALPHABET = st.one_of(st.sampled_from("小区垃圾 ,，。12０a😀\u200f\n繁體"), st.characters(codec="utf-8"))
+TEXTS = st.text(ALPHABET, max_size=60)
+PLANS = [
+    Ngrams(),
+    Ngrams(1, 3),
+    Ngrams(2, 4),
+    Ngrams(1, 2, words=2),
+    Ngrams(1, 2, words=1, leads=(1, 3)),
+]
 
 
 @pytest.mark.parametrize("ngrams", PLANS, ids=str)
 @given(text=TEXTS)
 @settings(max_examples=60)
-def test_counts_are_those_of_the_plain_reading(ngrams: Ngrams, text: str) -> None:
-    assert _counted(text, ngrams) == _expected(text, ngrams)
+def test_counts_are_those_of_the_plain_implementation(ngrams: Ngrams, text: str) -> None:
+    assert _counted(strings([text]), ngrams) == _expected(text, ngrams)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("ＡＢＣ１２３号楼", "abc9号楼"),
         ("違章停車佔道", "违章停车占道"),
@@ -77,8 +83,9 @@ def test_counts_are_those_of_the_plain_reading(ngrams: Ngrams, text: str) -> Non
         ("停水,两天", "停水。两天!"),
     ],
 )
-def test_spellings_that_count_as_the_same(one: str, other: str) -> None:
-    assert _counted(one, Ngrams(1, 3, words=1)) == _counted(other, Ngrams(1, 3, words=1))
+def test_spellings_that_have_the_same_features(first: str, second: str) -> None:
+    ngrams = Ngrams(1, 3, words=1)
+    assert _counted(strings([first]), ngrams) == _counted(strings([second]), ngrams)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +101,13 @@ def test_spellings_that_count_as_the_same(one: str, other: str) -> None:
 )
 def test_each_invalid_byte_counts_as_one_replacement_character(broken: bytes, replaced: int) -> None:
     data = pa.py_buffer("水".encode() + broken + "电".encode())
-    array = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data.to_pybytes())], np.int32)), data)
-    matrix, hashes = counts(array, Ngrams())
-    found = dict(zip(hashes[matrix.indices].tolist(), matrix.data.astype(int).tolist(), strict=True))
-    assert found == _expected("水" + "\ufffd" * replaced + "电", Ngrams())
+    offsets = pa.py_buffer(np.array([0, data.size], np.int32))
+    texts = pa.StringArray.from_buffers(1, offsets, data)
+    expected = _expected("水" + "\ufffd" * replaced + "电", Ngrams())
+    assert _counted(texts, Ngrams()) == expected
 
 
-def test_slices_nulls_chunks_and_large_strings_read_the_same_text() -> None:
+def test_slices_nulls_chunks_and_large_strings_have_the_same_counts() -> None:
     texts = ["先", None, "", "垃圾没人清运", "尾"]
     whole = pa.array(texts)
     expected = counts(pa.array(["", "", "垃圾没人清运"]), Ngrams())
@@ -115,7 +122,7 @@ def test_slices_nulls_chunks_and_large_strings_read_the_same_text() -> None:
         assert (hashes == expected[1]).all()
 
 
-def test_strings_equals_arrow_and_survives_lone_surrogates() -> None:
+def test_strings_equals_arrow_and_replaces_lone_surrogates() -> None:
     texts = ["", "停水", "emoji 😀"]
     assert strings(texts).equals(pa.array(texts))
     assert strings(["a\ud800b"]).to_pylist() == ["a?b"]

@@ -1,4 +1,4 @@
-"""`gridstream classify`: JSON lines in and out."""
+"""`gridstream classify`: JSON lines and their answers."""
 
 import json
 from collections.abc import Iterator
@@ -28,18 +28,19 @@ LINES = [
 
 @pytest.fixture
 def app() -> typer.Typer:
-    made = typer.Typer()
-    command.register(made)
-    made.command("other")(lambda: None)  # a typer app with one command has no subcommands
-    return made
+    app = typer.Typer()
+    command.register(app)
+    app.command("other")(lambda: None)  # a typer app with one command has no subcommands
+    return app
 
 
-def test_good_lines_are_answered_in_order_and_bad_ones_numbered(shipped: Model) -> None:
+def test_good_lines_are_answered_in_order_and_bad_ones_reported_by_number(shipped: Model) -> None:
     answers, faults = LineClassifier(shipped).answer(LINES)
     documents = [json.loads(line) for line in answers.splitlines()]
     assert [document["id"] for document in documents] == [1, "b", 3, 8]
     assert [document["event_type"] for document in documents] == [401, 201, 101, 999]
-    assert [document["decided_by"] for document in documents] == ["model", "crosswalk", "person", "fallback"]
+    layers = [document["decided_by"] for document in documents]
+    assert layers == ["model", "crosswalk", "person", "fallback"]
     assert all(len(document["alternatives"]) == 3 for document in documents)
     assert [fault.number for fault in faults] == [3, 6, 7, 8, 9]
     assert "text" in faults[1].reason
@@ -48,37 +49,36 @@ def test_good_lines_are_answered_in_order_and_bad_ones_numbered(shipped: Model) 
 
 def test_batches_of_any_size_give_the_same_answers(shipped: Model) -> None:
     whole = b"\n".join(LINES)
+    expected = LineClassifier(shipped).answer(LINES)
     for size in (1, 7, 64, 10_000):
         classifier = LineClassifier(shipped)
-        made = [
-            classifier.answer(lines) for lines in batches(whole[at : at + size] for at in range(0, len(whole), size))
-        ]
-        assert (b"".join(answers for answers, _ in made), [fault for _, faults in made for fault in faults]) == (
-            LineClassifier(shipped).answer(LINES)
-        )
+        blocks = (whole[at : at + size] for at in range(0, len(whole), size))
+        results = [classifier.answer(lines) for lines in batches(blocks)]
+        answers = b"".join(answers for answers, _ in results)
+        assert (answers, [fault for _, faults in results for fault in faults]) == expected
 
 
 def test_lines_are_answered_before_the_stream_ends() -> None:
     def slow() -> Iterator[bytes]:
         yield b'{"a'
         yield b'":1}\n{'
-        raise AssertionError("asked for more before handing over the first line")
+        raise AssertionError("the second block was read before the first line was answered")
 
     assert next(iter(batches(slow()))) == [b'{"a":1}']
 
 
-def test_the_command_names_bad_lines_on_stderr_and_ends_with_1(app: typer.Typer, tmp_path: Path) -> None:
+def test_the_command_reports_bad_lines_on_stderr_and_exits_with_1(app: typer.Typer, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"\n".join(LINES[:4]) + b"\n")
     result = CliRunner().invoke(app, ["classify", str(file), "--explain"])
     assert result.exit_code == 1
     documents = [json.loads(line) for line in result.stdout.splitlines()]
     assert [document["id"] for document in documents] == [1, "b"]
-    assert "垃圾" in [one["ngram"] for one in documents[0]["explain"]]
+    assert "垃圾" in [weighed["ngram"] for weighed in documents[0]["explain"]]
     assert "line 3" in result.stderr
 
 
-def test_the_command_ends_with_0_when_every_line_is_good(app: typer.Typer, tmp_path: Path) -> None:
+def test_the_command_exits_with_0_if_every_line_is_good(app: typer.Typer, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_bytes(LINES[0])
     assert CliRunner().invoke(app, ["classify", str(file)]).exit_code == 0

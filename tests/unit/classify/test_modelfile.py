@@ -1,4 +1,4 @@
-"""The model file: what comes back, what is refused."""
+"""The model file: what is read back, and what is refused."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from pipelines.errors import UserFault
 from schemas.event_types import event_types, taxonomy_fingerprint
 
 
-def test_a_saved_model_comes_back(small: Model, tmp_path: Path) -> None:
+def test_a_saved_model_is_read_back(small: Model, tmp_path: Path) -> None:
     save_model(small, tmp_path / "deep" / "m.npz")
     back = load_model(tmp_path / "deep" / "m.npz")
     assert (back.version, back.ngrams, back.platt, back.facts["corpus"]) == (
@@ -38,11 +38,11 @@ def test_a_changed_file_is_read_again(small: Model, tmp_path: Path) -> None:
 
 def test_another_taxonomy_is_refused(small: Model, tmp_path: Path) -> None:
     save_model(replace(small, taxonomy="0123456789abcdef"), tmp_path / "m.npz")
-    with pytest.raises(UserFault, match="knows taxonomy 0123456789abcdef"):
+    with pytest.raises(UserFault, match="has taxonomy 0123456789abcdef"):
         load_model(tmp_path / "m.npz")
 
 
-def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+def test_the_fault_of_a_missing_file_says_how_to_train_a_model(tmp_path: Path) -> None:
     with pytest.raises(UserFault, match="gridstream model train"):
         load_model(tmp_path / "none.npz")
 
@@ -71,7 +71,7 @@ def test_another_format_is_refused(small: Model, tmp_path: Path) -> None:
         load_model(tmp_path / "new.npz")
 
 
-def test_unknown_ngrams_are_passed_over_by_a_file_that_says_nothing_of_them(small: Model, tmp_path: Path) -> None:
+def test_a_file_that_does_not_state_unknown_ngrams_ignores_them(small: Model, tmp_path: Path) -> None:
     assert small.stranger > 0
     save_model(small, tmp_path / "m.npz")
     assert load_model(tmp_path / "m.npz").stranger == small.stranger
@@ -84,7 +84,7 @@ def test_unknown_ngrams_are_passed_over_by_a_file_that_says_nothing_of_them(smal
     assert load_model(tmp_path / "old.npz").stranger == 0
 
 
-def test_the_version_follows_the_content(small: Model) -> None:
+def test_the_version_depends_on_the_content(small: Model) -> None:
     assert versioned(replace(small, version="")).version == small.version
     assert versioned(replace(small, bias=small.bias + 1)).version != small.version
     assert versioned(replace(small, platt=(1.0, 0.0))).version != small.version

@@ -1,11 +1,13 @@
-"""Texts nobody should send, through `gridstream classify`: the same answer twice, or a fault that names the line."""
+"""Unusual texts through `gridstream classify`: the same answer twice, or a fault with the line's number."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from pipelines.classify.model import OTHER, Model
 from pipelines.classify.modelfile import load_model, save_model
 
 GARBAGE = "小区门口的垃圾好几天没人清运"
-READ_ALIKE = {
+SAME_ANSWER = {
     "full-width digits": ("3号楼门口垃圾没人清运", "３号楼门口垃圾没人清运"),
     "another number": ("3号楼门口垃圾没人清运", "128号楼门口垃圾没人清运"),
     "traditional characters": ("小区门口的垃圾没人清运", "小區門口的垃圾沒人清運"),
@@ -44,49 +46,52 @@ MALFORMED = [
 ]
 
 
-def answered(model: Model, *texts: str) -> list[dict[str, object]]:
+def answered(model: Model, *texts: str) -> list[dict[str, Any]]:
+    """The answers to these texts, without ids; they are the same when asked twice."""
     lines = [json.dumps({"id": number, "text": text}).encode() for number, text in enumerate(texts)]
-    once, faults = LineClassifier(model).answer(lines)
-    assert (once, faults) == LineClassifier(model).answer(lines)
+    answers, faults = LineClassifier(model).answer(lines)
+    assert (answers, faults) == LineClassifier(model).answer(lines)
     assert faults == []
-    return [json.loads(line) | {"id": 0} for line in once.splitlines()]
+    return [json.loads(line) | {"id": 0} for line in answers.splitlines()]
 
 
-@pytest.mark.parametrize("name", READ_ALIKE)
-def test_read_as_one_and_the_same(shipped: Model, name: str) -> None:
-    one, other = answered(shipped, *READ_ALIKE[name])
-    assert one == other
-    assert one["confidence"] != 0
+@pytest.mark.parametrize("name", SAME_ANSWER)
+def test_spellings_with_the_same_answer(shipped: Model, name: str) -> None:
+    first, second = answered(shipped, *SAME_ANSWER[name])
+    assert first == second
+    assert first["confidence"] != 0
 
 
-def test_nothing_known_is_other_with_confidence_0(shipped: Model) -> None:
-    for found in answered(shipped, *NOTHING_KNOWN):
-        assert (found["event_type"], found["confidence"], found["decided_by"]) == (OTHER, 0, "fallback")
+def test_a_text_without_a_known_ngram_is_other_with_confidence_0(shipped: Model) -> None:
+    for answer in answered(shipped, *NOTHING_KNOWN):
+        assert (answer["event_type"], answer["confidence"]) == (OTHER, 0)
+        assert answer["decided_by"] == "fallback"
 
 
-def test_strange_texts_have_an_answer(shipped: Model) -> None:
-    found = answered(shipped, *ANSWERED)
-    assert len(found) == len(ANSWERED)
-    assert all(0 < float(str(one["confidence"])) <= 1 for one in found)
-    assert [found[at]["alternatives"][0]["event_type"] for at in (1, 3, 4)] == [401, 401, 401]  # type: ignore[index]
+def test_unusual_texts_have_an_answer(shipped: Model) -> None:
+    answers = answered(shipped, *ANSWERED)
+    assert len(answers) == len(ANSWERED)
+    assert all(0 < answer["confidence"] <= 1 for answer in answers)
+    best = [answer["alternatives"][0]["event_type"] for answer in answers]
+    assert [best[at] for at in (1, 3, 4)] == [401, 401, 401]
 
 
-def test_company_changes_no_answer(shipped: Model) -> None:
+def test_other_texts_of_a_batch_change_no_answer(shipped: Model) -> None:
     texts = [*ANSWERED, *NOTHING_KNOWN, GARBAGE]
     together = shipped.predict(strings(texts)).confidence.tolist()
     assert together == [float(shipped.predict(strings([text])).confidence[0]) for text in texts]
 
 
 @pytest.mark.parametrize("line", MALFORMED)
-def test_a_malformed_line_is_named_and_the_rest_goes_on(shipped: Model, line: bytes) -> None:
+def test_a_malformed_line_is_reported_and_the_rest_is_answered(shipped: Model, line: bytes) -> None:
     good = json.dumps({"id": 9, "text": GARBAGE}).encode()
     answers, faults = LineClassifier(shipped).answer([good, line, good + b"\r"])
     assert [fault.number for fault in faults] == [2]
     assert [json.loads(answer)["event_type"] for answer in answers.splitlines()] == [401, 401]
 
 
-def test_the_process_streams_ends_quietly_and_names_lines(tmp_path: Path) -> None:
-    """Answers before its input ends; then a reader that has gone (`| head -1`) is no error message."""
+def test_the_process_streams_ends_quietly_and_reports_lines(tmp_path: Path) -> None:
+    """It answers before its input ends. A reader that closes the pipe (`| head -1`) is not an error."""
     command = [sys.executable, gridstream(), "classify"]
     line = json.dumps({"id": 1, "text": GARBAGE}).encode() + b"\n"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -115,16 +120,17 @@ def test_the_process_streams_ends_quietly_and_names_lines(tmp_path: Path) -> Non
         process.wait(30)
 
 
-def test_it_asks_the_model_that_the_stream_uses(tmp_path: Path) -> None:
-    """A promoted one in the home folder; without any, the shipped one."""
-    from dataclasses import replace
+def test_it_uses_the_model_that_the_stream_uses(tmp_path: Path) -> None:
+    """The promoted model in the home folder; the shipped model if there is none."""
 
     line = json.dumps({"id": 1, "text": GARBAGE})
     env = os.environ | {"GRIDSTREAM_HOME": str(tmp_path)}
     command = [sys.executable, gridstream(), "classify"]
-    decided = []
-    for _ in range(2):
+
+    def decided_by() -> str:
         done = subprocess.run(command, input=line, env=env, capture_output=True, text=True, check=True)
-        decided.append(json.loads(done.stdout)["decided_by"])
-        save_model(replace(load_model(), threshold=1.01), tmp_path / "models" / "current.npz")
-    assert decided == ["model", "fallback"]
+        return str(json.loads(done.stdout)["decided_by"])
+
+    assert decided_by() == "model"
+    save_model(replace(load_model(), threshold=1.01), tmp_path / "models" / "current.npz")
+    assert decided_by() == "fallback"

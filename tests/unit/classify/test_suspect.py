@@ -1,4 +1,4 @@
-"""The suspect head: what it accuses and what it does not, and that its figures hold for text of other writers."""
+"""The suspect head: what it flags, and that its figures hold for text of other writers."""
 
 from pathlib import Path
 
@@ -11,10 +11,15 @@ from pipelines.classify.model import Model
 from pipelines.classify.modelfile import save_model
 from pipelines.classify.suspect import LIKELY, SHIPPED, SuspectHead, load_head, suspect
 from pipelines.classify.training.corpus import corpus
-from pipelines.classify.training.suspect_train import PRIOR, measured, suspect_corpus, train_head
+from pipelines.classify.training.suspect_train import (
+    PRIOR,
+    suspect_corpus,
+    suspect_scores,
+    train_head,
+)
 from pipelines.errors import UserFault
 
-# Neither list is in the corpus; both are what a grid worker might write.
+# Texts that a grid worker might write; none is in the corpus.
 PERFUNCTORY = ["已办理完毕", "巡查情况正常，无异常", "2222", "测试一条", "正常无异常情况", "处理好了已整改"]
 SOUND = ["井盖碎了一块", "巡查发现河边护栏断了", "路灯坏了，已报修", "三楼漏水", "老板不发工资", "楼道里停了两辆电瓶车"]
 
@@ -25,19 +30,20 @@ def head() -> SuspectHead:
 
 
 def test_there_are_at_least_250_of_each_and_none_is_both() -> None:
-    made = suspect_corpus()
-    assert min(np.bincount(made.labels).tolist()) >= 250
-    assert len(set(made.texts.to_pylist())) == len(made.labels)
-    assert not set(made.texts.to_pylist()) & {*PERFUNCTORY, *SOUND}
+    reports = suspect_corpus()
+    texts = set(reports.texts.to_pylist())
+    assert min(np.bincount(reports.labels).tolist()) >= 250
+    assert len(texts) == len(reports.labels)
+    assert not texts & {*PERFUNCTORY, *SOUND}
 
 
-def test_it_accuses_what_says_nothing_and_spares_terse_reports(head: SuspectHead) -> None:
-    accused = head.probability(strings([*PERFUNCTORY, *SOUND])).to_numpy() >= LIKELY
-    assert accused.tolist() == [True] * len(PERFUNCTORY) + [False] * len(SOUND)
+def test_it_flags_reports_that_say_nothing_and_not_terse_ones(head: SuspectHead) -> None:
+    flagged = head.probability(strings([*PERFUNCTORY, *SOUND])).to_numpy() >= LIKELY
+    assert flagged.tolist() == [True] * len(PERFUNCTORY) + [False] * len(SOUND)
 
 
-def test_text_of_other_writers_is_hardly_ever_accused(head: SuspectHead) -> None:
-    """The event types' corpus is of real events, but for the type 999."""
+def test_text_of_other_writers_is_rarely_flagged(head: SuspectHead) -> None:
+    """The corpus of event types describes events that a person could see, except type 999."""
     texts = corpus()
     chance = head.probability(texts.texts).to_numpy()[texts.labels != 999]
     assert (chance >= LIKELY).mean() < 0.02
@@ -50,7 +56,7 @@ def test_texts_of_which_nothing_is_known(head: SuspectHead) -> None:
     assert head.probability(pa.array([], pa.string())).to_pylist() == []
 
 
-def test_the_shipped_head_is_the_corpus_trained() -> None:
+def test_training_on_the_corpus_gives_the_shipped_head() -> None:
     assert train_head(suspect_corpus()).model.version == load_head(SHIPPED).model.version
 
 
@@ -64,13 +70,14 @@ def test_probabilities_are_between_0_and_1_and_the_same_twice() -> None:
 
 def test_a_model_of_event_types_is_refused(small: Model, tmp_path: Path) -> None:
     save_model(small, tmp_path / "m.npz")
-    with pytest.raises(UserFault, match="no suspect model"):
+    with pytest.raises(UserFault, match="not a suspect model"):
         load_head(tmp_path / "m.npz")
     with pytest.raises(UserFault, match="No suspect model"):
         load_head(tmp_path / "none.npz")
 
 
 def test_scores_by_hand() -> None:
-    found = measured(np.array([0.9, 0.6, 0.4, 0.1]), np.array([True, False, True, False]))
-    assert (found.precision, found.recall, found.f1, found.auc) == (0.5, 0.5, 0.5, 0.75)
-    assert found.average_precision == pytest.approx((1 + 2 / 3) / 2)
+    truth = np.array([True, False, True, False])
+    scores = suspect_scores(np.array([0.9, 0.6, 0.4, 0.1]), truth)
+    assert (scores.precision, scores.recall, scores.f1, scores.auc) == (0.5, 0.5, 0.5, 0.75)
+    assert scores.average_precision == pytest.approx((1 + 2 / 3) / 2)

@@ -1,4 +1,4 @@
-"""Champion against challenger: the holdout, its fairness, and what promotion refuses and keeps."""
+"""Champion and challenger: the holdout, its fairness, and what promotion refuses and keeps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from pipelines.errors import UserFault
 
 @pytest.fixture(scope="module")
 def poor(part: Data) -> Model:
-    """Single characters: clearly worse."""
+    """Trained on single characters: clearly worse."""
     return train(part.reports, Settings(Ngrams(1, 1), c=0.01, folds=3), part.keywords).model
 
 
@@ -45,40 +45,42 @@ def test_the_split_depends_on_the_text_alone(part: Data) -> None:
 
 def test_a_model_that_saw_the_holdout_is_measured_by_its_twin(champion: Model, part: Data) -> None:
     apart = split(part.reports)[1]
-    fair, why = unseen(champion, part)
+    twin, fairness = unseen(champion, part)
     itself = (champion.predict(apart.texts).codes == apart.labels).mean()
-    found = compare(champion, champion, part)
-    assert why == "twin"
-    assert fair.version != champion.version
-    assert found.champion.holdout.accuracy < itself - 0.05  # what it learnt by heart does not count
-    assert found.gain == 0
+    comparison = compare(champion, champion, part)
+    assert fairness == "twin"
+    assert twin.version != champion.version
+    assert comparison.champion.holdout.accuracy < itself - 0.05  # not by texts that it has seen
+    assert comparison.gain == 0
 
 
-def test_a_model_without_the_holdout_speaks_for_itself(champion: Model, part: Data) -> None:
-    made = train_without_holdout(part, settings_of(champion.facts)).model
-    assert unseen(made, part) == (made, "left out")
-    assert compare(champion, made, part).gain == 0  # it is the champion's twin
+def test_a_model_without_the_holdout_is_measured_itself(champion: Model, part: Data) -> None:
+    model = train_without_holdout(part, settings_of(champion.facts)).model
+    assert unseen(model, part) == (model, "left out")
+    assert compare(champion, model, part).gain == 0  # it is the champion's twin
 
 
 def test_a_model_that_retraining_promoted_is_measured_by_the_twin_kept_then(
     champion: Model, poor: Model, part: Data, tmp_path: Path
 ) -> None:
-    made = train_without_holdout(part, settings_of(champion.facts)).model
-    save_model(made, twin_file(tmp_path / poor.version))
+    kept = train_without_holdout(part, settings_of(champion.facts)).model
+    save_model(kept, twin_file(tmp_path / poor.version))
     corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
     assert unseen(corrected, part) == (corrected, "unknown")
-    fair, why = unseen(corrected, replace(part, twins=tmp_path))
-    assert (fair.version, why) == (made.version, "twin")
+    twin, fairness = unseen(corrected, replace(part, twins=tmp_path))
+    assert (twin.version, fairness) == (kept.version, "twin")
 
 
-def test_a_twin_that_left_out_another_holdout_is_none(champion: Model, poor: Model, part: Data, tmp_path: Path) -> None:
+def test_a_twin_that_left_out_another_holdout_is_not_used(
+    champion: Model, poor: Model, part: Data, tmp_path: Path
+) -> None:
     other = replace(champion, facts=champion.facts | {LEFT_OUT: "another"})
     save_model(versioned(other), twin_file(tmp_path / poor.version))
     corrected = replace(poor, facts=poor.facts | {"corpus": "with corrections"})
     assert unseen(corrected, replace(part, twins=tmp_path)) == (corrected, "unknown")
 
 
-def test_settings_survive_the_file(champion: Model, tmp_path: Path) -> None:
+def test_settings_are_read_back_from_the_file(champion: Model, tmp_path: Path) -> None:
     save_model(champion, tmp_path / "m.npz")
     assert settings_of(load_model(tmp_path / "m.npz").facts) == Settings(folds=3)
     with pytest.raises(UserFault, match="no training settings"):
@@ -97,22 +99,23 @@ def test_only_a_stated_gain_promotes(champion: Model, poor: Model, part: Data) -
 
 
 def test_a_challenger_of_other_data_is_refused(champion: Model, small: Model, part: Data) -> None:
-    found = compare(champion, small, part)
-    assert found.challenger.fairness == "unknown"
+    comparison = compare(champion, small, part)
+    assert comparison.challenger.fairness == "unknown"
     with pytest.raises(UserFault, match="may have seen the holdout"):
-        require_gain(found, -1)
+        require_gain(comparison, -1)
 
 
 def test_corrections_are_measured_too(champion: Model, poor: Model, part: Data) -> None:
     said = Corpus(strings(["楼道堆满纸箱", "工资拖欠三个月"]), np.array([201, 103], np.int16))
-    found = compare(champion, poor, part, said)
-    assert found.champion.corrections is not None
-    assert found.champion.corrections.rows == 2
-    assert found.gain_corrections is not None
-    assert compare(champion, poor, part, Corpus(strings([]), np.array([], np.int16))).gain_corrections is None
+    comparison = compare(champion, poor, part, said)
+    assert comparison.champion.corrections is not None
+    assert comparison.champion.corrections.rows == 2
+    assert comparison.gain_corrections is not None
+    none = Corpus(strings([]), np.array([], np.int16))
+    assert compare(champion, poor, part, none).gain_corrections is None
 
 
-def test_promotion_keeps_the_one_before(champion: Model, poor: Model, tmp_path: Path) -> None:
+def test_promotion_keeps_the_replaced_model(champion: Model, poor: Model, tmp_path: Path) -> None:
     current = tmp_path / "models" / "current.npz"
     save_model(champion, tmp_path / "a.npz")
     save_model(poor, tmp_path / "b.npz")
@@ -120,17 +123,17 @@ def test_promotion_keeps_the_one_before(champion: Model, poor: Model, tmp_path: 
     kept = current.with_name(f"{champion.version}.npz")
     assert install(tmp_path / "b.npz", current) == (poor.version, kept)
     assert load_model(kept).version == champion.version
-    assert sorted(path.name for path in current.parent.iterdir()) == sorted([kept.name, "current.npz"])
+    assert {path.name for path in current.parent.iterdir()} == {kept.name, "current.npz"}
 
 
-def test_a_promoted_model_is_taken_by_the_next_call(champion: Model, poor: Model, tmp_path: Path) -> None:
+def test_a_promoted_model_is_used_from_the_next_call_on(champion: Model, poor: Model, tmp_path: Path) -> None:
     current = tmp_path / "current.npz"
     assert current_model(current) is load_model(SHIPPED)
     save_model(champion, tmp_path / "a.npz")
     save_model(poor, tmp_path / "b.npz")
     install(tmp_path / "a.npz", current)
     assert current_model(current).version == champion.version
-    assert current_model(current) is current_model(current)  # read once, not once a batch
+    assert current_model(current) is current_model(current)  # read once, not for every batch
     install(tmp_path / "b.npz", current)
     assert current_model(current).version == poor.version
 
@@ -139,7 +142,7 @@ def test_another_taxonomy_is_neither_promoted_nor_lost(champion: Model, tmp_path
     old = versioned(replace(champion, taxonomy="0123456789abcdef"))
     current = tmp_path / "current.npz"
     save_model(old, tmp_path / "old.npz")
-    with pytest.raises(UserFault, match="knows taxonomy 0123456789abcdef"):
+    with pytest.raises(UserFault, match="has taxonomy 0123456789abcdef"):
         install(tmp_path / "old.npz", current)
     assert not current.exists()
     save_model(old, current)
@@ -163,5 +166,5 @@ def test_corrections_come_from_events(migrated_database: Client) -> None:
             " now() - toIntervalDay({days:UInt16})",
             {"id": str(uuid4()), "text": text, "code": code, "by": by, "days": days},
         )
-    found = corrections(client)
-    assert (found.texts.to_pylist(), found.labels.tolist()) == (["路灯不亮"], [405])
+    corrected = corrections(client)
+    assert (corrected.texts.to_pylist(), corrected.labels.tolist()) == (["路灯不亮"], [405])

@@ -1,4 +1,4 @@
-"""Population stability: known values, small counts, and the windows that are read from events."""
+"""Population stability: known values, small counts, and the windows read from events."""
 
 from datetime import date, timedelta
 from uuid import uuid4
@@ -27,13 +27,14 @@ def window(**types: int) -> Window:
 
 def test_states_by_threshold() -> None:
     before = window(t1=5000, t2=5000)
-    states = [judged("v", before, window(t1=share, t2=10_000 - share)).state for share in (5200, 6000, 7000, 8500)]
+    drifts = [judged("v", before, window(t1=share, t2=10_000 - share)) for share in (5200, 6000, 7000, 8500)]
+    states = [drift.state for drift in drifts]
     assert states == [DriftState.STEADY, DriftState.STEADY, DriftState.WARN, DriftState.ALARM]
 
 
-def test_small_counts_do_not_cry_wolf() -> None:
-    found = judged("v", window(t1=5000, t2=5000), window(t1=1999))
-    assert (found.state, found.types) == (DriftState.TOO_FEW, None)
+def test_small_counts_raise_no_alarm() -> None:
+    drift = judged("v", window(t1=5000, t2=5000), window(t1=1999))
+    assert (drift.state, drift.types) == (DriftState.TOO_FEW, None)
     assert judged("v", Window(), Window()).state == DriftState.TOO_FEW
 
 
@@ -52,17 +53,20 @@ def test_windows_are_the_first_fortnight_and_the_last_week(migrated_database: Cl
     add(client, BEGAN + timedelta(days=13), 20, 102, 1.0)
     add(client, BEGAN + timedelta(days=14), 600, 999, 0.1)  # between the windows
     add(client, today - timedelta(days=7), 10, 101, 0.35)
-    add(client, today, 600, 999, 0.1)  # today is not over
+    add(client, today, 600, 999, 0.1)  # today has not ended
     add(client, today - timedelta(days=1), 600, 999, 0.1, version="other")
-    found = measure_drift(client, "v", today, least=5)
-    assert (found.reference.first, found.reference.last) == (BEGAN, BEGAN + timedelta(days=13))
-    assert (found.reference.types, found.reference.confidence) == ({101: 20, 102: 10}, {9: 30})
-    assert (found.current.types, found.current.confidence) == ({101: 5}, {3: 5})  # two messages a report: counted once
-    assert found.state == DriftState.ALARM
+    drift = measure_drift(client, "v", today, least=5)
+    reference, current = drift.reference, drift.current
+    assert (reference.first, reference.last) == (BEGAN, BEGAN + timedelta(days=13))
+    # Each report has two messages and is counted once.
+    assert (reference.types, reference.confidence) == ({101: 20, 102: 10}, {9: 30})
+    assert (current.types, current.confidence) == ({101: 5}, {3: 5})
+    assert drift.state == DriftState.ALARM
 
 
 def test_a_new_model_has_no_past_to_compare_with(migrated_database: Client) -> None:
     add(migrated_database, BEGAN, 4000, 101, 0.9)
-    found = measure_drift(migrated_database, "v", BEGAN + timedelta(days=5), least=5)
-    assert (found.reference.reports, found.current.reports, found.state) == (2000, 0, DriftState.TOO_FEW)
+    drift = measure_drift(migrated_database, "v", BEGAN + timedelta(days=5), least=5)
+    assert (drift.reference.reports, drift.current.reports) == (2000, 0)
+    assert drift.state == DriftState.TOO_FEW
     assert measure_drift(migrated_database, "none", BEGAN).state == DriftState.TOO_FEW

@@ -1,4 +1,4 @@
-"""The linear model: what n-grams weigh, and what held-out scores may know."""
+"""The linear model: the weights of n-grams, and what held-out scores may depend on."""
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -7,8 +7,8 @@ from pipelines.classify.features import Ngrams, counts, strings
 from pipelines.classify.training.linear import Examples, Settings, fit, held_out, ratios, weigh
 
 
-def test_held_out_scores_do_not_know_their_own_group() -> None:
-    """A text whose only neighbour is its copy is right by leakage alone; grouping takes the copy away."""
+def test_held_out_scores_do_not_depend_on_their_own_group() -> None:
+    """A text whose only neighbour is its copy is answered right only by leakage; groups prevent it."""
     words = ["甲乙丙丁", "戊己庚辛", "子丑寅卯", "辰巳午未", "申酉戌亥", "天地玄黄", "宇宙洪荒", "日月盈昃"]
     texts, labels = strings(words * 2), np.array([0, 1] * 8, np.int16)
     raw, _ = counts(texts, Ngrams())
@@ -17,23 +17,24 @@ def test_held_out_scores_do_not_know_their_own_group() -> None:
     assert (free.argmax(axis=1) == labels).mean() > (grouped.argmax(axis=1) == labels).mean()
 
 
-def test_held_out_scores_do_not_know_what_was_made_from_their_text() -> None:
-    """As above, the copy being one that says so, behind the reports."""
+def test_held_out_scores_do_not_depend_on_copies_of_their_text() -> None:
+    """As above, with copies after the reports that name their source."""
     words = ["甲乙丙丁", "戊己庚辛", "子丑寅卯", "辰巳午未", "申酉戌亥", "天地玄黄", "宇宙洪荒", "日月盈昃"]
     raw, _ = counts(strings(words * 2), Ngrams())
     labels = np.array([0, 1] * 8, np.int16)
     free = Examples(raw, labels, np.ones(16), np.concatenate([np.arange(8), np.full(8, -1)]))
-    made = Examples(raw, labels, np.ones(16), np.concatenate([np.arange(8), np.arange(8)]))
+    copies = Examples(raw, labels, np.ones(16), np.concatenate([np.arange(8), np.arange(8)]))
     settings = Settings(folds=4)
     assert (held_out(free, settings, 8).argmax(axis=1) == labels[:8]).all()
-    assert not (held_out(made, settings, 8).argmax(axis=1) == labels[:8]).all()
+    assert not (held_out(copies, settings, 8).argmax(axis=1) == labels[:8]).all()
 
 
 def test_unknown_ngrams_count_in_the_length_of_a_text() -> None:
     raw = csr_matrix(np.array([[1, 1, 0, 0], [1, 1, 2, 1]], np.float32))
     columns, idf = np.array([0, 1]), np.array([2.0, 3.0])
     known = np.array([2, 3]) / np.sqrt(13)
-    np.testing.assert_allclose(weigh(raw, columns, idf, strangers=False).toarray(), [known, known])
+    without = weigh(raw, columns, idf, strangers=False).toarray()
+    np.testing.assert_allclose(without, [known, known])
     counted = weigh(raw, columns, idf, strangers=True).toarray()
     np.testing.assert_allclose(counted, [known, np.array([2, 3]) / np.sqrt(13 + 3 * 3.0**2)])
 
@@ -46,16 +47,17 @@ def test_two_classes_have_two_columns_of_scores() -> None:
     assert scores.argmax(axis=1).tolist() == [0, 1, 0, 1]
 
 
-def test_an_ngram_of_one_class_is_more_telling_than_one_of_all() -> None:
+def test_the_ratio_of_an_ngram_of_a_class_is_larger_than_that_of_an_ngram_of_all() -> None:
     weighed = csr_matrix(np.array([[1, 0, 1], [1, 0, 1], [0, 1, 1], [0, 1, 1]], np.float64))
-    found = ratios(weighed, np.array([True, True, False, False]))
-    assert found[0] == found[1] > 10 * found[2]
-    np.testing.assert_allclose(found.mean(), 1)
+    ratio = ratios(weighed, np.array([True, True, False, False]))
+    assert ratio[0] == ratio[1] > 10 * ratio[2]
+    np.testing.assert_allclose(ratio.mean(), 1)
 
 
 def test_without_bayes_all_ngrams_count_alike() -> None:
     raw, _ = counts(strings(["路灯坏", "垃圾多", "路灯不亮", "垃圾没收"]), Ngrams())
     examples = Examples.of(raw, np.array([405, 401, 405, 401], np.int16))
     plain, scaled = (fit(examples, Settings(bayes=power)).coefficients for power in (0.0, 1.0))
-    telling = np.abs(plain) > np.abs(plain).mean()
-    assert np.abs(scaled)[telling].sum() / np.abs(scaled).sum() > np.abs(plain)[telling].sum() / np.abs(plain).sum()
+    plain, scaled = np.abs(plain), np.abs(scaled)
+    strong = plain > plain.mean()
+    assert scaled[strong].sum() / scaled.sum() > plain[strong].sum() / plain.sum()

@@ -1,4 +1,4 @@
-"""Training: repeatable, and honest about what it has not seen."""
+"""Training: it is repeatable, and the model's facts state what it was trained on."""
 
 import numpy as np
 
@@ -17,14 +17,14 @@ def test_the_same_texts_give_the_same_model(training: Training, keywords: Corpus
     assert again.scores == training.scores
 
 
-def test_the_model_says_what_it_was_trained_on(training: Training, keywords: Corpus) -> None:
+def test_the_model_states_what_it_was_trained_on(training: Training, keywords: Corpus) -> None:
     facts = training.model.facts
     assert facts["corpus"] == keywords.fingerprint
     assert facts["reports"] == len(keywords.labels)
     assert facts["held_out"]["rows"] == len(training.truth)
 
 
-def test_settings_of_before_there_were_strangers_pass_over_them(training: Training) -> None:
+def test_settings_of_older_files_mean_what_they_meant(training: Training) -> None:
     stated = dict(training.model.facts["settings"])
     assert settings_of({"settings": stated}).strangers
     for name in ("strangers", "other", "bayes", "places"):
@@ -36,9 +36,9 @@ def test_settings_of_before_there_were_strangers_pass_over_them(training: Traini
 def test_a_model_of_two_classes_has_two_alternatives_and_an_empty_third() -> None:
     texts = strings(["路灯坏", "垃圾多", "路灯不亮", "垃圾没收", "路灯灭了", "垃圾臭"])
     model = train(Corpus(texts, np.array([405, 401] * 3, np.int16)), Settings(folds=3)).model
-    found = model.predict(strings(["路灯"]))
-    assert found.codes.tolist() == [405]
-    assert found.alternative_confidence[0, 2] == 0
+    prediction = model.predict(strings(["路灯"]))
+    assert prediction.codes.tolist() == [405]
+    assert prediction.alternative_confidence[0, 2] == 0
 
 
 def test_quantising_loses_less_than_half_a_step() -> None:
@@ -47,15 +47,15 @@ def test_quantising_loses_less_than_half_a_step() -> None:
     assert (np.abs(small.T * scales[:, None] - weights) <= scales[:, None] / 2 + 1e-9).all()
 
 
-def test_a_copied_item_is_marked_differently_from_an_observation() -> None:
+def test_a_copied_item_has_other_symbols_than_an_observation() -> None:
     item = "消防通道是否畅通"
-    copied, seen, nothing = (with_overlap(text, [item])[-3:] for text in (item, "二楼堆了纸箱", ""))
-    assert copied[:2] != seen[:2]
-    assert seen[:2] == nothing[:2] == "\ue000\ue00a"
+    copied, observed, empty = (with_overlap(text, [item])[-3:] for text in (item, "二楼堆了纸箱", ""))
+    assert copied[:2] != observed[:2]
+    assert observed[:2] == empty[:2] == "\ue000\ue00a"
     assert copied[:2] == "\ue009\ue013"
 
 
-def test_a_short_report_is_learnt_again_with_a_place_before_it() -> None:
+def test_a_short_report_is_trained_on_again_with_a_place_before_it() -> None:
     reports = Corpus(strings(["路灯不亮", "垃" * 60]), np.array([405, 401], np.int16))
     known = Corpus(strings(["公厕"]), np.array([401], np.int16))
     examples, _ = learnt_from(reports, known, Settings(places=0.25))
