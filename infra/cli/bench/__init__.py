@@ -1,1 +1,1 @@
-"""Measurements: throughput, latency, classifier."""
+"""`gridstream bench`: measures throughput, latency and the classifier."""

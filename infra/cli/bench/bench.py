@@ -1,11 +1,11 @@
-"""`gridstream bench`: first figures of speed, on a topic and a database of their own."""
+"""`gridstream bench`: measures speed on a topic and a database made for the measurement."""
 
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from clickhouse_connect.driver.client import Client
 from pydantic import SecretStr
+from rich.console import RenderableType
 
 from infra.cli.bench.classify import classify
 from infra.cli.shared.output import AsJson, Column, emit, progress, table
@@ -26,7 +27,6 @@ from infra.settings import Settings, User, settings
 from pipelines.database import migrate
 from pipelines.errors import TransientFault
 from pipelines.services import kafka
-from pipelines.services.clickhouse import connect
 from pipelines.services.publish import Publisher
 from pipelines.sources.simulator.backfill import Backfill
 from pipelines.sources.simulator.live import Live
@@ -37,23 +37,28 @@ from pipelines.sources.simulator.run import blocks, send
 from pipelines.watch.lag import wait_until_loaded
 
 CITY = "330200"
-SQL = Path(__file__).parent
+THROUGHPUT = Path(__file__).with_name("throughput.sql").read_text("utf-8")
+LATENCY = Path(__file__).with_name("latency.sql").read_text("utf-8")
 WRITERS: tuple[User, ...] = ("loader", "engineer")
-_LONGEST = 3600.0  # seconds until a bench gives up
+_LONGEST = 3600.0  # seconds after which a measurement gives up
 _COLD = 30  # seconds of a latency run that do not count
-_BATCHES = 5  # micro-batches that a backlog is loaded in; the first one is cold
+_BATCHES = 5  # micro-batches of a backlog; the first one is cold
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A topic and a database that live as long as the measurement, and the stream that loads them."""
+class _Bench:
+    """A topic and a database that exist during the measurement, and the stream that loads them."""
 
     settings: Settings
     client: Client
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """The stream as its own process, as the supervisor would start it."""
+        """Run the stream as a separate process, as the supervisor does.
+
+        Raises:
+            TransientFault: the stream ended by itself.
+        """
         env = environment(self.settings, find_java(self.settings.cache))
         log = (self.settings.home / "stream.log").open("wb")
         command = [sys.executable, gridstream(), "stream", "run"]
@@ -66,38 +71,52 @@ class _Place:
             process.terminate()
             process.wait(60)
 
-    def wait(self, timeout: float, progress: Callable[[int], None] = lambda loaded: None) -> None:
-        now = self.settings
-        wait_until_loaded(self.client, now.kafka_bootstrap, now.topic, timeout, progress)
+    def send(self, parts: Iterable[list[Sent]], total: int, quiet: bool) -> None:
+        """Send the messages to the topic; `total`: how many, for the progress bar."""
+        bootstrap, topic = self.settings.kafka_bootstrap, self.settings.topic
+        with (
+            Publisher(bootstrap, topic) as publisher,
+            progress("发送 sending", total, quiet) as advance,
+        ):
+            send(parts, publisher, None, advance)
 
-    def figures(self, name: str, **parameters: Any) -> dict[str, Any]:
-        result = self.client.query((SQL / f"{name}.sql").read_text("utf-8"), parameters)
+    def wait(self, timeout: float, advance: Callable[[int], None] = lambda loaded: None) -> None:
+        """Return when all messages of the topic are loaded. Raises as `wait_until_loaded` does."""
+        bootstrap, topic = self.settings.kafka_bootstrap, self.settings.topic
+        wait_until_loaded(self.client, bootstrap, topic, timeout, advance)
+
+    def figures(self, query: str, **parameters: Any) -> dict[str, Any]:
+        """The row that the query returns."""
+        result = self.client.query(query, parameters)
         return dict(zip(result.column_names, result.result_rows[0], strict=True))
 
 
 @contextmanager
-def _place(now: Settings, **changes: Any) -> Iterator[_Place]:
-    """`changes`: settings that the measurement sets in its own way."""
+def _bench(stack: Settings, **changes: Any) -> Iterator[_Bench]:
+    """A bench next to the stack's own topic and database, removed at the end. `changes`: settings that
+    differ from the stack's.
+    """
     unique = f"bench_{uuid.uuid4().hex[:8]}"
-    passwords = {f"{user}_password": SecretStr(now.clickhouse(user).password) for user in WRITERS}
-    own = {
-        "database": f"{now.database}_{unique}",
-        "topic": f"{now.topic}.{unique}",
-        "home": now.home / "bench" / unique,
-        "hash_key": SecretStr(now.hash_key_bytes().hex()),
+    passwords = {f"{user}_password": SecretStr(stack.clickhouse(user).password) for user in WRITERS}
+    names = {
+        "database": f"{stack.database}_{unique}",
+        "topic": f"{stack.topic}.{unique}",
+        "home": stack.home / "bench" / unique,
+        "hash_key": SecretStr(stack.hash_key_bytes().hex()),
         "checkpoint": None,
     }
-    mine = now.model_copy(update=own | passwords | changes)
-    mine.home.mkdir(parents=True)
-    spec = kafka.TopicSpec(mine.topic, mine.partitions, 1, int(mine.max_message_bytes))
-    kafka.ensure_topic(mine.kafka_bootstrap, spec)
-    migrate.run(mine.clickhouse("loader"))
-    with closing(connect(mine.clickhouse("loader"))) as client:
+    config = stack.model_copy(update=names | passwords | changes)
+    config.home.mkdir(parents=True)
+    spec = kafka.TopicSpec(config.topic, config.partitions, 1, int(config.max_message_bytes))
+    kafka.ensure_topic(config.kafka_bootstrap, spec)
+    migrate.run(config.clickhouse("loader"))
+    with config.client("loader") as client:
         try:
-            yield _Place(mine, client)
+            yield _Bench(config, client)
         finally:
-            client.command("DROP DATABASE IF EXISTS {name:Identifier} SYNC", {"name": mine.database})
-            kafka.delete_topic(mine.kafka_bootstrap, mine.topic)
+            drop = "DROP DATABASE IF EXISTS {name:Identifier} SYNC"
+            client.command(drop, {"name": config.database})
+            kafka.delete_topic(config.kafka_bootstrap, config.topic)
 
 
 def throughput(
@@ -106,34 +125,31 @@ def throughput(
 ) -> None:
     """积压的装载速度：先发满，再启动流作业，量到全部可查。
 
-    How fast a backlog is loaded: fills a topic, starts the stream, measures until all of it can be queried.
+    How fast a backlog is loaded: fills a topic, starts the stream, and measures until all messages can be
+    queried.
     """
-    with _place(settings(), max_batch_rows=max(1, messages // _BATCHES)) as place:
-        _fill(place, messages, as_json)
+    with _bench(settings(), max_batch_rows=max(1, messages // _BATCHES)) as bench:
+        bench.send(blocks(islice(_backlog(messages).messages(), messages)), messages, as_json)
         begun = time.monotonic()
-        with place.stream(), progress("装载 loading", messages, as_json) as advance:
-            place.wait(_LONGEST, advance)
+        with bench.stream(), progress("装载 loading", messages, as_json) as advance:
+            bench.wait(_LONGEST, advance)
             total = time.monotonic() - begun
-        found = place.figures("bench_throughput")
-    found |= {
+        figures = bench.figures(THROUGHPUT)
+    warm = figures["warm_messages"] / figures["warm_seconds"] if figures["warm_seconds"] else 0
+    figures |= {
         "start_to_loaded_seconds": round(total, 1),
-        "messages_per_second": round(found["messages"] / found["seconds"]),
-        "warm_messages_per_second": round(found["warm_messages"] / found["warm_seconds"])
-        if found["warm_seconds"]
-        else 0,
+        "messages_per_second": round(figures["messages"] / figures["seconds"]),
+        "warm_messages_per_second": round(warm),
     }
-    emit(found, as_json, lambda: _figures("积压装载 Backlog", found))
+    emit(figures, as_json, lambda: _render("积压装载 Backlog", figures))
 
 
-def _fill(place: _Place, messages: int, quiet: bool) -> None:
+def _backlog(messages: int) -> Backfill:
+    """Thirty simulated days up to today that hold at least so many messages."""
     model = city_model(CITY, seed=1)
     today = datetime.now(UTC).date()
-    past = Backfill(model, today - timedelta(days=30), today, now_ms(), Disorder(), load=max(1.0, messages / 1_000_000))
-    with (
-        Publisher(place.settings.kafka_bootstrap, place.settings.topic) as publisher,
-        progress("发送 sending", messages, quiet) as advance,
-    ):
-        send(blocks(islice(past.messages(), messages)), publisher, None, advance)
+    load = max(1.0, messages / 1_000_000)
+    return Backfill(model, today - timedelta(days=30), today, now_ms(), Disorder(), load=load)
 
 
 def latency(
@@ -143,28 +159,27 @@ def latency(
 ) -> None:
     """从发送到可查的时延（p50、p99）。
 
-    Seconds from the send of a message until it can be queried, at a steady rate; the first 30 seconds do not count.
+    Seconds from the send of a message until it can be queried, at a steady rate. The first 30 seconds do
+    not count.
     """
-    with _place(settings()) as place, place.stream():
+    with _bench(settings()) as bench, bench.stream():
         live = Live(city_model(CITY, seed=1), rate, lasting + _COLD, Event(), Disorder())
-        _trickle(place, live.ticks(), int(rate * (lasting + _COLD)), as_json)
-        place.wait(120)
-        found = place.figures("bench_latency", skip=_COLD)
-    p50, p90, p99, slowest = found.pop("quantiles")
-    found |= {"rate": rate, "p50_seconds": p50, "p90_seconds": p90, "p99_seconds": p99, "max_seconds": slowest}
-    emit(found, as_json, lambda: _figures("时延 Latency", found))
+        bench.send(live.ticks(), int(rate * (lasting + _COLD)), as_json)
+        bench.wait(120)
+        figures = bench.figures(LATENCY, skip=_COLD)
+    p50, p90, p99, slowest = figures.pop("quantiles")
+    figures |= {
+        "rate": rate,
+        "p50_seconds": p50,
+        "p90_seconds": p90,
+        "p99_seconds": p99,
+        "max_seconds": slowest,
+    }
+    emit(figures, as_json, lambda: _render("时延 Latency", figures))
 
 
-def _trickle(place: _Place, ticks: Iterator[list[Sent]], total: int, quiet: bool) -> None:
-    with (
-        Publisher(place.settings.kafka_bootstrap, place.settings.topic) as publisher,
-        progress("发送 sending", total, quiet) as advance,
-    ):
-        send(ticks, publisher, None, advance)
-
-
-def _figures(title: str, found: dict[str, Any]) -> Any:
-    return table(title, (Column("指标", "figure"), Column("值", "value", True)), found.items())
+def _render(title: str, figures: dict[str, Any]) -> RenderableType:
+    return table(title, (Column("指标", "figure"), Column("值", "value", True)), figures.items())
 
 
 def register(app: typer.Typer) -> None:

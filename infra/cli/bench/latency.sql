@@ -1,5 +1,5 @@
--- One row: seconds from a message's send (the producer's timestamp) to the AFTER row of its range, when it can be queried.
--- `skip`: seconds at the beginning that do not count (JVM and compiler cold).
+-- One row: seconds from a message's timestamp (set by the producer) to the AFTER row of its range, when it can be
+-- queried. `skip`: seconds at the beginning that do not count (cold JVM and compiler).
 WITH (SELECT min(kafka_time) FROM events) + toIntervalSecond({skip:UInt32}) AS counted_from
 SELECT
     count()                                                     AS messages,

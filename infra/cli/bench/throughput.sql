@@ -1,4 +1,4 @@
--- One row: how fast the ranges of a topic were loaded, and again without the first micro-batch (JVM and compiler cold).
+-- One row: how fast the ranges of a topic were loaded, with and without the first micro-batch (cold JVM and compiler).
 WITH
     after AS (SELECT batch_id, written_at, seconds, good + quarantined + duplicates AS n FROM ledger WHERE phase = 'after'),
     (SELECT min(batch_id) FROM after) AS first_batch,
