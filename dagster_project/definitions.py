@@ -1,4 +1,4 @@
-"""The code location: `dagster_project.definitions`. Loads without any service being up."""
+"""The code location: `dagster_project.definitions`. It loads without any service."""
 
 import dagster as dg
 
@@ -28,7 +28,7 @@ marts_follow = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.groups(MARTS_GROUP),
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="手工重建某日后，指标随之重建\n\nMarts follow when days are materialized by hand.",
+    description="手工重建某日后，指标随之重建\n\nRebuild the marts after days were materialized by hand.",
 )
 
 defs = dg.Definitions(

@@ -1,4 +1,4 @@
-"""What Dagster makes of our faults: a transient one is tried again, all others fail at once, in one line."""
+"""Faults in Dagster: a transient fault is retried, any other fails the run at once with one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ import dagster as dg
 from pipelines.errors import GridstreamError
 from pipelines.services.clickhouse import is_transient
 
-# A restart of ClickHouse takes seconds; an overloaded one gets minutes.
+# A restart of ClickHouse takes seconds; an overloaded ClickHouse needs minutes.
 RETRIES = dg.RetryPolicy(max_retries=3, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 @contextmanager
 def faults() -> Iterator[None]:
-    """Inside an op with `retry_policy=RETRIES`."""
+    """Raises transient faults as they are, others as a Failure. For an op with `retry_policy=RETRIES`."""
     try:
         yield
     except Exception as error:

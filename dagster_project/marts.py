@@ -1,4 +1,4 @@
-"""The rollup and the marts as assets, and their checks. After days are materialized by hand, the marts follow."""
+"""The rollup and the marts as assets, and their checks. The marts are rebuilt after days were materialized by hand."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -21,13 +21,13 @@ from pipelines.services.queries import query_text
 MARTS_GROUP = "marts"
 POOL = "rebuild"  # one run at a time, see infra/local/services/dagster.yaml
 
-# The oldest public data set (Pingshan) begins in 2018. One more than the days that have ended: today.
+# The oldest public data set (Pingshan) begins in 2018. `end_offset` adds today to the days that have ended.
 FIRST_DAY = date(2018, 1, 1)
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="Asia/Shanghai", end_offset=1)
 
-# Most of the days since FIRST_DAY have no reports and are never built, which eager() takes for missing.
+# Most days since FIRST_DAY have no reports and are never built; eager() would wait for them as missing.
 FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-# Rankings are rebuilt at least once a day, since open reports fall due.
+# Rankings are rebuilt at least once a day, because open reports become overdue.
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_window=timedelta(hours=26))
 
 
@@ -47,7 +47,7 @@ DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_win
 def rollup_daily(context: dg.AssetExecutionContext, services: Services) -> dg.MaterializeResult[None]:
     """日汇总：每天、每网格、每类型一行；整天重算后整体换入，不做增量。
 
-    The daily rollup, a row for each day, grid and type; a day is recomputed and swapped in as a whole.
+    The daily rollup: a row for each day, grid and type. A day is recomputed and swapped in as a whole.
     """
     days = tuple(date.fromisoformat(key) for key in context.partition_keys)
     with faults(), services.clickhouse() as client:
@@ -56,7 +56,7 @@ def rollup_daily(context: dg.AssetExecutionContext, services: Services) -> dg.Ma
 
 
 def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefinition:
-    """An asset that brings all periods of a mart up to its days."""
+    """An asset that rebuilds the stale periods of a mart."""
 
     @dg.asset(
         name=mart.table,
@@ -70,7 +70,7 @@ def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefini
         freshness_policy=DAILY,
         metadata={
             "dagster/table_name": f"{settings().database}.{mart.table}",
-            "read it through": f"{mart.name}, published_{mart.name}",
+            "views": f"{mart.name}, published_{mart.name}",
             "query": dg.MetadataValue.md(f"```sql\n{mart.build_sql}\n```"),
             "reports behind a row": dg.MetadataValue.md(f"```sql\n{mart.drill_sql}\n```"),
         },
@@ -88,26 +88,27 @@ def mart_asset(mart: Mart, description: str, deps: list[str]) -> dg.AssetsDefini
 MART_ASSETS = [
     mart_asset(
         DAILY_SERIES,
-        "县区每日分类型序列：上报、办结、按时。\n\nThe series behind trends: a county's day by event type.",
+        "县区每日分类型序列：上报、办结、按时。\n\nThe series behind the trends: each county and day by event type.",
         ["rollup_daily"],
     ),
     mart_asset(
         SCORECARD,
         "上报质量评分：全市、来源、县区、镇街，按日；完整、有效、及时、重复、存疑。\n\n"
-        "How well is reported, by city, source, county and town: completeness, validity, timeliness, duplicates.",
+        "The quality of reporting by city, source, county and town, a day at a time: completeness, validity, "
+        "timeliness, duplicates, suspect reports.",
         ["rollup_daily"],
     ),
     mart_asset(
         AREA_RANKING,
         "区域排名：县区、镇街、网格，按日、周、月；只在同一城市内排名，附上报质量分。\n\n"
-        "Rankings of counties, towns and grids within a city, by day, week and month; how well each reports.",
+        "Rankings of counties, towns and grids within a city, by day, week and month, with the quality of reporting.",
         ["rollup_daily", SCORECARD.table],
     ),
     mart_asset(
         RISING_TYPES,
         "异常上升的类型：近 7 天对前 4 周（新城市按已有天数），小数目也稳。\n\n"
-        "Event types on the rise: the last 7 days against the 4 weeks before (fewer while a city is "
-        "new), sound for small counts.",
+        "Event types on the rise: the last 7 days against the 4 weeks before (fewer while a city is new), reliable "
+        "for small counts, too.",
         [DAILY_SERIES.table],
     ),
 ]
@@ -115,7 +116,7 @@ MART_ASSETS = [
 
 @dg.asset_check(asset="rollup_daily", retry_policy=RETRIES)
 def rollup_equals_recomputation(services: Services) -> dg.AssetCheckResult:
-    """最近重建的日等于由 reports 重算。The days built last equal what `reports` gives now."""
+    """最近重建的日等于由 reports 重算。The days built last equal their recomputation from `reports`."""
     with faults(), services.clickhouse("engineer") as client:
         return _equal(recheck_days(client), "cells")
 
@@ -128,9 +129,10 @@ def figures_are_current(services: Services) -> dg.AssetCheckResult:
     """
     with faults(), services.clickhouse("engineer") as client:
         behind = overdue_days(client, now().date())
-    figures: dict[str, Any] = {"days behind": len(behind), "minutes": max(behind.values(), default=0)}
-    named = {"days": [day.isoformat() for day in behind]} if behind else {}
-    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata=figures | named)
+    metadata: dict[str, Any] = {"days behind": len(behind), "minutes": max(behind.values(), default=0)}
+    if behind:
+        metadata["days"] = [day.isoformat() for day in behind]
+    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 
 def _mart_check(mart: Mart) -> dg.AssetChecksDefinition:
@@ -138,15 +140,16 @@ def _mart_check(mart: Mart) -> dg.AssetChecksDefinition:
     def check(services: Services) -> dg.AssetCheckResult:
         """最近重建的分区等于重算。The partitions built last equal their recomputation."""
         with faults(), services.clickhouse("engineer") as client:
-            found = recheck_mart(client, mart)
-        return _equal({f"{period.kind} {period.first}": count for period, count in found.items()}, "rows")
+            differences = recheck_mart(client, mart)
+        return _equal({f"{period.kind} {period.first}": count for period, count in differences.items()}, "rows")
 
     return check
 
 
-def _equal(found: Mapping[Any, int], what: str) -> dg.AssetCheckResult:
-    wrong = {str(name): count for name, count in found.items() if count}
-    figures: dict[str, Any] = {"partitions checked": len(found), f"differing {what}": sum(wrong.values())}
+def _equal(differences: Mapping[Any, int], unit: str) -> dg.AssetCheckResult:
+    """Passed if no partition differs; `differences` counts them by partition, in `unit`."""
+    wrong = {str(partition): count for partition, count in differences.items() if count}
+    figures: dict[str, Any] = {"partitions checked": len(differences), f"differing {unit}": sum(wrong.values())}
     return dg.AssetCheckResult(passed=not wrong, metadata=figures | wrong)
 
 

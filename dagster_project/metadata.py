@@ -1,4 +1,4 @@
-"""What a build tells Dagster: materializations with row counts, and progress in the log."""
+"""What Dagster shows of a build: materializations with row counts, and progress in the log."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -18,7 +18,7 @@ _LISTED = 100
 def materializations(
     result: BuildResult, known_days: dg.PartitionsDefinition[str]
 ) -> Iterator[dg.AssetMaterialization]:
-    """One for each day built and one for each mart; days outside `known_days` have no place in the UI."""
+    """A materialization for each day and for each mart that was built; days outside `known_days` are left out."""
     keys = set(known_days.get_partition_keys())
     for day in result.days:
         if not day.superseded and day.day.isoformat() in keys:
@@ -39,14 +39,14 @@ def day_metadata(days: Sequence[DayBuild]) -> dict[str, Any]:
 
 
 def mart_metadata(builds: Sequence[MartBuild]) -> dict[str, Any]:
-    """Sums over `builds`, and which periods they were."""
+    """Sums over `builds`, and their periods."""
     listed = [f"- {build.period.kind} {build.period.first}: {build.rows} rows" for build in builds[-_LISTED:]]
     return {
         "partitions": len(builds),
         "rows": sum(build.rows for build in builds),
         "seconds": round(sum(build.seconds for build in builds), 3),
         "superseded": sum(build.superseded for build in builds),
-        "periods": dg.MetadataValue.md("\n".join(listed) or "已是最新 nothing was stale"),
+        "periods": dg.MetadataValue.md("\n".join(listed) or "已是最新 all were up to date"),
     }
 
 

@@ -1,6 +1,6 @@
-"""The expectations of `schemas/expectations` as asset checks, one a rule; when they are checked; Data Docs.
+"""The expectations of `schemas/expectations` as asset checks, one for each rule; their schedule; Data Docs.
 
-Great Expectations is imported inside the runs alone: the code location loads without it.
+Great Expectations is imported only inside runs, so that the code location loads without it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,46 +16,49 @@ from pipelines.clock import now
 from pipelines.errors import UserFault
 from pipelines.quality.checkpoint import Checked, check
 from pipelines.quality.docs import build, page_name, site
-from pipelines.quality.history import keep, rebuilt_days
+from pipelines.quality.history import rebuilt_days, store
 from pipelines.quality.outcome import GRAVE, RuleResult
 from schemas.expectations import Suite, suites
 
 SHOWN_DAYS = 14  # in Data Docs
-MOST_DAYS = 40  # a backfill of years is checked 40 days a day, newest first
-DAILY_AT = 3  # o'clock: all days that were rebuilt; at other hours today and yesterday alone
+MOST_DAYS = 40  # after a backfill of years, 40 days are checked a day, newest first
+DAILY_AT = 3  # o'clock: all days that were rebuilt; at other hours only today and yesterday
 _GRAVE, _SLIGHT = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 class Days(dg.Config):
-    """Which days to check."""
+    """The days to check."""
 
-    days: list[str] = Field(default=[], description="日期，缺省为昨天与今天 days; without any, yesterday and today")
+    days: list[str] = Field(default=[], description="日期，缺省为昨天与今天 days; by default yesterday and today")
 
-    def chosen(self) -> list[date]:
-        """Raises UserFault when a day is malformed."""
+    def dates(self) -> list[date]:
+        """Raises UserFault if a day is malformed."""
         today = now().date()
         try:
             return [date.fromisoformat(day) for day in self.days] or [today - timedelta(days=1), today]
         except ValueError as error:
-            raise UserFault(f"a day is written like 2026-11-01: {error}") from None
+            raise UserFault(f"日期须写作 a day must be written like 2026-11-01: {error}") from None
 
 
 def _check(suite: Suite) -> dg.AssetChecksDefinition:
     specs = [
         dg.AssetCheckSpec(
-            one.rule, asset=suite.table, description=f"{one.zh}\n\n{one.en}. ({one.level}, {one.severity})"
+            rule.rule, asset=suite.table, description=f"{rule.zh}\n\n{rule.en}. ({rule.level}, {rule.severity})"
         )
-        for one in suite.expectations
+        for rule in suite.expectations
     ]
 
     @dg.multi_asset_check(
-        name=f"expectations_of_{suite.table}", specs=specs, retry_policy=RETRIES, description=f"{suite.table} 的期望"
+        name=f"expectations_of_{suite.table}",
+        specs=specs,
+        retry_policy=RETRIES,
+        description=f"{suite.table} 的期望\n\nThe expectations of {suite.table}.",
     )
     def run(context: dg.AssetCheckExecutionContext, services: Services, config: Days) -> Iterator[dg.AssetCheckResult]:
         with faults():
-            checked = _run(services, suite, config.chosen(), context.op_execution_context.run_id)
+            checked = _run(services, suite, config.dates(), context.op_execution_context.run_id)
         yield from results(suite, checked, services)
-        _complain(checked)
+        _fail_if_not_computed(checked)
 
     return run
 
@@ -63,46 +66,47 @@ def _check(suite: Suite) -> dg.AssetChecksDefinition:
 def _run(services: Services, suite: Suite, days: Sequence[date], run_id: str) -> tuple[Checked, ...]:
     target = services.settings.clickhouse("engineer")
     with services.clickhouse() as writer, services.clickhouse("engineer") as reader:
-        return check(target, reader, [(suite, day) for day in days], lambda one: keep(writer, one, run_id))
+        return check(target, reader, [(suite, day) for day in days], lambda checked: store(writer, checked, run_id))
 
 
 def results(suite: Suite, checked: Iterable[Checked], services: Services) -> Iterator[dg.AssetCheckResult]:
-    """One for each rule that could be computed on some day; passed when it was kept on all of those."""
-    found = [finding for one in checked for finding in one.findings]
+    """A check result for each rule that could be computed on some day; passed if no such day breaks it."""
+    all_results = [result for day in checked for result in day.results]
     for expectation in suite.expectations:
-        computed = [one for one in found if one.rule == expectation.rule and one.outcome != "error"]
+        computed = [result for result in all_results if result.rule == expectation.rule and result.outcome != "error"]
         if computed:
             yield dg.AssetCheckResult(
                 check_name=expectation.rule,
                 asset_key=suite.table,
-                passed=all(one.outcome == "passed" for one in computed),
+                passed=all(result.outcome == "passed" for result in computed),
                 severity=_GRAVE if expectation.severity in GRAVE else _SLIGHT,
                 metadata=_metadata(computed, services),
             )
 
 
 def _metadata(computed: Sequence[RuleResult], services: Services) -> dict[str, Any]:
-    """Of the worst day; the counts of all."""
-    worst = max(computed, key=lambda one: (one.outcome == "failed", one.unexpected or 0, one.day))
+    """The figures of the worst day, and the counts of all days."""
+    worst = max(computed, key=lambda result: (result.outcome == "failed", result.unexpected or 0, result.day))
     page = site(services.settings.home) / page_name(worst.table, worst.day)
     return {
         "day": str(worst.day),
         "unexpected": worst.unexpected if worst.unexpected is not None else "-",
         "percent": worst.percent if worst.percent is not None else "-",
         "checked": worst.checked if worst.checked is not None else "-",
-        "by day": {str(one.day): one.unexpected for one in computed},
+        "by day": {str(result.day): result.unexpected for result in computed},
         "sample query": dg.MetadataValue.md(f"```sql\n{worst.sample_query}\n```"),
         "owner": worst.owner,
         "Data Docs": dg.MetadataValue.path(str(page)),
     }
 
 
-def _complain(checked: Iterable[Checked]) -> None:
-    """A rule that could not be computed says nothing of the data: the run fails, its check does not."""
-    lost = [one for each in checked for one in each.findings if one.outcome == "error"]
-    if lost:
-        listed = "; ".join(f"{one.table} {one.day} {one.rule}: {one.detail}" for one in lost[:10])
-        raise dg.Failure(f"{len(lost)} rules could not be computed: {listed}", allow_retries=False)
+def _fail_if_not_computed(checked: Iterable[Checked]) -> None:
+    """A rule that could not be computed says nothing about the data: the run fails, but not the check."""
+    errors = [result for day in checked for result in day.results if result.outcome == "error"]
+    if errors:
+        listed = "; ".join(f"{error.table} {error.day} {error.rule}: {error.detail}" for error in errors[:10])
+        description = f"{len(errors)} 条规则无法计算 rules could not be computed: {listed}"
+        raise dg.Failure(description, allow_retries=False)
 
 
 QUALITY_CHECKS = [_check(suite) for suite in suites().values()]
@@ -111,13 +115,14 @@ QUALITY = dg.AssetSelection.checks(*QUALITY_CHECKS)
 check_quality = dg.define_asset_job(
     "check_quality",
     selection=QUALITY,
-    description="按期望检查数据，每条规则一个结果\n\nCheck the tables against their expectations, a result a rule.",
+    description="按期望检查数据，每条规则一个结果\n\n"
+    "Check the tables against their expectations, with a result for each rule.",
 )
 
 
 @dg.op(retry_policy=RETRIES)
 def build_pages(context: dg.OpExecutionContext, services: Services) -> None:
-    """Data Docs of the newest days, from the kept results."""
+    """由已存结果生成最近几天的 Data Docs。Builds the Data Docs of the newest days from the stored results."""
     with faults(), services.clickhouse("engineer") as client:
         built = build(client, site(services.settings.home), SHOWN_DAYS)
     context.add_output_metadata(
@@ -132,8 +137,8 @@ def build_data_docs() -> None:
 
 def run_config(days: Iterable[date]) -> dict[str, Any]:
     """Configuration of `check_quality` for `days`."""
-    chosen = {"days": [day.isoformat() for day in days]}
-    return {"ops": {one.node_def.name: {"config": chosen} for one in QUALITY_CHECKS}}
+    config = {"days": [day.isoformat() for day in days]}
+    return {"ops": {checks.node_def.name: {"config": config} for checks in QUALITY_CHECKS}}
 
 
 @dg.schedule(
@@ -142,7 +147,7 @@ def run_config(days: Iterable[date]) -> dict[str, Any]:
     execution_timezone="Asia/Shanghai",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="每小时：昨天与今天重建后；每天 3 点：所有重建过的日\n\n"
-    "Every hour yesterday and today, when they were rebuilt; at 3 o'clock every day that was.",
+    "Every hour: yesterday and today, if they were rebuilt; at 3 o'clock: all days that were rebuilt.",
 )
 def check_quality_hourly(context: dg.ScheduleEvaluationContext, services: Services) -> dg.RunRequest | dg.SkipReason:
     moment = context.scheduled_execution_time.astimezone(now().tzinfo)
@@ -154,7 +159,7 @@ def check_quality_hourly(context: dg.ScheduleEvaluationContext, services: Servic
 
 
 def due(rebuilt: Sequence[date], moment: datetime) -> list[date]:
-    """Which of the rebuilt days are checked at this hour, newest first."""
+    """The rebuilt days that are checked at this hour, newest first."""
     recent = moment.date() - timedelta(days=1)
     wanted = [day for day in rebuilt if moment.hour == DAILY_AT or recent <= day <= moment.date()]
     return sorted(wanted, reverse=True)[:MOST_DAYS]

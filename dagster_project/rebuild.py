@@ -1,6 +1,6 @@
 """The two jobs that rebuild, the job that checks, and their schedules.
 
-All rebuilding may run at once without harm; the pool keeps runs from doing the same work twice.
+Rebuilds may run concurrently without harm; the pool keeps runs from doing the same work twice.
 """
 
 from datetime import date, timedelta
@@ -27,17 +27,20 @@ class DayRange(dg.Config):
     to_day: str = Field(description="最后一天 the last day, 2026-11-30")
 
     def plan(self) -> Plan:
-        """Raises UserFault when a day is malformed or the range is empty."""
+        """Raises UserFault if a day is malformed or the range is empty."""
         try:
             first, last = date.fromisoformat(self.from_day), date.fromisoformat(self.to_day)
         except ValueError as error:
-            raise UserFault(f"a day is written like 2026-11-01: {error}") from None
+            raise UserFault(f"日期须写作 a day must be written like 2026-11-01: {error}") from None
         return plan_days(days_between(first, last))
 
 
 @dg.op(pool=POOL, retry_policy=RETRIES)
 def rebuild_touched(context: dg.OpExecutionContext, services: Services) -> None:
-    """Rebuild every day touched since its last build, and the marts that read it; old days at most hourly."""
+    """重建被触及的日与相关指标。
+
+    Rebuilds every day touched since its last build, and the marts that read it; old days at most hourly.
+    """
     with faults(), services.clickhouse() as client:
         plan = plan_stale(client, paced=True)
         _build(context, services, plan)
@@ -45,7 +48,7 @@ def rebuild_touched(context: dg.OpExecutionContext, services: Services) -> None:
 
 @dg.op(pool=POOL, retry_policy=RETRIES)
 def rebuild_range(context: dg.OpExecutionContext, services: Services, config: DayRange) -> None:
-    """Rebuild a range of days, touched or not, and the marts that read them."""
+    """重建一段日期与相关指标。Rebuilds a range of days, touched or not, and the marts that read them."""
     with faults():
         _build(context, services, config.plan())
 
@@ -68,7 +71,7 @@ def rebuild_stale() -> None:
 
 
 def _recent() -> dg.RunConfig:
-    """What the launchpad shows to begin with: yesterday and today, as they are when this is loaded."""
+    """The default of the launchpad: yesterday and today, as of the loading of the code location."""
     today = now().date()
     days = DayRange(from_day=(today - timedelta(days=1)).isoformat(), to_day=today.isoformat())
     return dg.RunConfig(ops={"rebuild_range": days})
@@ -76,7 +79,7 @@ def _recent() -> dg.RunConfig:
 
 @dg.job(
     config=_recent(),
-    description="重建一段日期\n\nRebuild a range of days, touched or not: after a fix, or to be sure.",
+    description="重建一段日期\n\nRebuild a range of days, touched or not, for example after a fix.",
 )
 def rebuild_days() -> None:
     rebuild_range()
@@ -85,7 +88,7 @@ def rebuild_days() -> None:
 check_figures = dg.define_asset_job(
     "check_figures",
     selection=dg.AssetSelection.all_asset_checks() - QUALITY,
-    description="核对账本与汇总\n\nCheck the ledger, and that rollup and marts equal their recomputation.",
+    description="核对账本、汇总与指标\n\nCheck the ledger; compare the rollup and the marts with their recomputation.",
 )
 
 
@@ -95,14 +98,13 @@ check_figures = dg.define_asset_job(
     execution_timezone="Asia/Shanghai",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="每 5 分钟：有日期被触及才运行；早于一周的日每小时至多一次\n\n"
-    "Every 5 minutes, when there is something to rebuild; days older than a week at most hourly.",
+    "Every 5 minutes, if a day was touched; days older than a week at most hourly.",
 )
 def rebuild_stale_every_5_minutes(
     context: dg.ScheduleEvaluationContext, services: Services
 ) -> dg.RunRequest | dg.SkipReason:
-    waiting = context.instance.get_runs(dg.RunsFilter(job_name=rebuild_stale.name, statuses=UNFINISHED), limit=1)
-    if waiting:
-        return dg.SkipReason("上一次仍在运行 the previous run is not over")
+    if context.instance.get_runs(dg.RunsFilter(job_name=rebuild_stale.name, statuses=UNFINISHED), limit=1):
+        return dg.SkipReason("上一次仍在运行 the previous run has not ended")
     with services.clickhouse() as client:
         plan = plan_stale(client, paced=True)
     if not plan.steps:

@@ -10,7 +10,7 @@ from infra.settings import Settings, User, settings
 
 
 class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parameter is the resource itself
-    """Kafka and ClickHouse of this deployment. Nothing is opened before it is used."""
+    """Kafka and ClickHouse of this deployment. Connections are opened when they are used."""
 
     @property
     def settings(self) -> Settings:
@@ -18,11 +18,11 @@ class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parame
 
     @contextmanager
     def clickhouse(self, user: User = "loader") -> Iterator[Client]:
-        """A client, closed at the end. `loader` writes; `engineer` is for reading what analysts may not.
+        """A client, closed at the end. `loader` writes; `engineer` reads what analysts may not.
 
         Raises:
-            UserFault: an external ClickHouse, and no password set for this user.
-            TransientFault: nobody answers.
+            UserFault: ClickHouse is external, and there is no password for this user.
+            TransientFault: ClickHouse does not answer.
         """
         with self.settings.client(user) as client:
             yield client

@@ -230,9 +230,12 @@ class Settings(BaseSettings):
         return ClickHouse(url=url, user=user, password=password, database=self.database)
 
     @contextmanager
-    def client(self, user: User) -> Iterator[Client]:
-        """A ClickHouse client of `user`, closed at the end. Raises as `clickhouse` and `connect` do."""
-        with closing(connect(self.clickhouse(user))) as client:
+    def client(self, user: User, **options: Any) -> Iterator[Client]:
+        """A ClickHouse client of `user`, closed at the end. Raises as `clickhouse` and `connect` do.
+
+        options: settings of ClickHouse that apply to all queries of the client.
+        """
+        with closing(connect(self.clickhouse(user), **options)) as client:
             yield client
 
     def hash_key_bytes(self) -> bytes:

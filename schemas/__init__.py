@@ -1,1 +1,1 @@
-"""What the data is: data files first, a thin typed loader beside each."""
+"""What the data is: data files, each with a thin typed loader."""

@@ -1,4 +1,4 @@
-"""The taxonomy: the 33 types a report can be about, read from `event_types.yaml` and checked."""
+"""The taxonomy: the 33 types of a report, read from `event_types.yaml` and checked."""
 
 import hashlib
 from collections import Counter
@@ -13,12 +13,12 @@ PATH = Path(__file__).with_name("event_types.yaml")
 OTHER = 999  # the code of the type for what fits no other
 
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
-# Upper limit: a quarter. Nothing that a hotline hands out may take longer.
+# At most a quarter of a year: no task of a hotline may take longer.
 Hours = Annotated[int, Meta(ge=1, le=2160)]
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """One type as written in the file."""
+    """A type in the file."""
 
     code: Annotated[int, Meta(ge=100, le=999)]
     zh: Name
@@ -40,7 +40,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventType(Struct, frozen=True):
-    """A type of event. `limit_hours`: handling limit in calendar hours; `severity`: default, 1..4."""
+    """An event type. `limit_hours`: handling limit in calendar hours; `severity`: default, 1..4."""
 
     code: int
     group: str
@@ -81,7 +81,7 @@ def event_type(code: int) -> EventType:
 
 @cache
 def taxonomy_fingerprint(kinds: tuple[EventType, ...] | None = None) -> str:
-    """16 hex digits over codes and names; a model trained under another fingerprint does not fit."""
+    """A hash of codes and names, 16 hex digits. A model trained with another fingerprint is refused."""
     kinds = event_types() if kinds is None else kinds
     lines = "\n".join(f"{kind.code}|{kind.group}|{kind.zh}|{kind.en}" for kind in kinds)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]

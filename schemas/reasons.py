@@ -1,4 +1,4 @@
-"""Why a message is in quarantine: the closed list of `reasons.yaml`, checked."""
+"""The reasons of rejection: the closed list of `reasons.yaml`, checked."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ PATH = Path(__file__).with_name("reasons.yaml")
 
 
 class Reason(Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule that can refuse a message; `stage` is the step that checks it."""
+    """A rule that can reject a message; `stage` is the step that checks it."""
 
     id: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=40)]
     stage: Literal["decode", "judge"]
@@ -35,8 +35,8 @@ def parse(content: bytes, name: str = PATH.name) -> dict[str, Reason]:
         listed = msgspec.yaml.decode(content, type=list[Reason])
     except msgspec.MsgspecError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-    found = {reason.id: reason for reason in listed}
-    if len(found) < len(listed):
+    by_id = {reason.id: reason for reason in listed}
+    if len(by_id) < len(listed):
         ids = [reason.id for reason in listed]
         raise ValueError(f"{name}: id used twice: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
-    return found
+    return by_id

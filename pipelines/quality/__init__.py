@@ -1,1 +1,1 @@
-"""Quality: the suites of `schemas/expectations` at work, in the stream and on the tables."""
+"""Quality: the suites of `schemas/expectations`, checked on the tables by Great Expectations."""

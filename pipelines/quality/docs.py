@@ -1,4 +1,4 @@
-"""Data Docs: pages that Great Expectations renders of the kept results, as a site that works without a network."""
+"""Data Docs: the stored results as pages that Great Expectations renders, a site that works without a network."""
 
 import html
 import io
@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.quality.history import Document, documents
 from pipelines.quality.outcome import CheckOutcome, outcome_of
 
-# What GX's pages take from elsewhere or need scripts for; its own styles carry a logo from elsewhere.
+# The parts of GX's pages that load something from the network or need scripts; its styles load a logo.
 _DROPPED = re.compile(
     r"<script\b.*?</script>|<style\b.*?</style>|<link\b[^>]*>|<img\b[^>]*>|<footer\b.*?</footer>"
     r"|<(div) class=\"modal\b.*?(?=<div class=\"container-fluid)",
@@ -41,12 +41,12 @@ _HEADINGS = {
     "Observed Value": "所见",
 }
 _HEADING = re.compile(rf">(\s*)({'|'.join(map(re.escape, _HEADINGS))})(\s*)<")
-_SIGNS: dict[CheckOutcome, str] = {"passed": "✓", "failed": "✗", "error": "？"}  # the worst one last
+_SIGNS: dict[CheckOutcome, str] = {"passed": "✓", "failed": "✗", "error": "？"}  # the worst last
 
 
 @dataclass(frozen=True)
-class Built:
-    """A site: where it begins, how many pages, how long it took."""
+class BuiltSite:
+    """A built site: its first page, the number of other pages, and the seconds that it took."""
 
     index: Path
     pages: int
@@ -54,58 +54,58 @@ class Built:
 
 
 def site(home: Path) -> Path:
-    """The folder of the site, in a stack's state folder."""
+    """The folder of the site, in the home folder of a stack."""
     return home / "data-docs"
 
 
 def page_name(table: str, day: Any) -> str:
-    """The file of a table's day."""
+    """The file name of the page of a table's day."""
     return f"{table}_{day}.html"
 
 
-def build(client: Client, folder: Path, days: int) -> Built:
-    """Write the pages of the newest `days` checked days; pages of older ones go.
+def build(client: Client, folder: Path, days: int) -> BuiltSite:
+    """Writes the pages of the newest `days` checked days and removes the pages of older days.
 
-    The first call in a process takes seconds more, for importing Great Expectations.
+    The first call in a process takes seconds longer, because it imports Great Expectations.
     """
-    started, found = monotonic(), list(documents(client, days))
+    started, stored = monotonic(), list(documents(client, days))
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {page_name(one.table, one.day): rendered(one) for one in found}
-    pages["index.html"] = index(found)
+    pages = {page_name(document.table, document.day): rendered(document) for document in stored}
+    pages["index.html"] = index(stored)
     for name, text in pages.items():
         folder.joinpath(name).write_text(text, encoding="utf-8")
     folder.joinpath("style.css").write_bytes(files("pipelines.quality").joinpath("docs.css").read_bytes())
     for old in folder.glob("*.html"):
         if old.name not in pages:
             old.unlink()
-    return Built(folder / "index.html", len(found), monotonic() - started)
+    return BuiltSite(folder / "index.html", len(stored), monotonic() - started)
 
 
 def rendered(document: Document) -> str:
-    """The page of one document, by GX's own renderer, fit for offline reading."""
+    """The page of a document, rendered by GX and made to work offline."""
     from pipelines.quality.gx_import import core, renderer, view
 
-    with redirect_stdout(io.StringIO()):  # GX prints about queries that look beyond their batch on purpose
+    with redirect_stdout(io.StringIO()):  # GX prints about queries that read more than their batch
         result = core.ExpectationSuiteValidationResultSchema().load(json.loads(document.text))
         page = view.DefaultJinjaPageView().render(renderer.ValidationResultsPageRenderer().render(result))
     return offline(page, f"{document.table} · {document.day}")
 
 
 def offline(page: str, title: str) -> str:
-    """`page` without anything from elsewhere: scripts, styles, pictures, links; with our own style instead."""
+    """`page` without scripts, pictures and links to other sites, and with the style sheet of this package."""
     text = _OUTWARD.sub(r"\1", _DROPPED.sub("", page))
     text = re.sub(r"<title>.*?</title>", "", text, flags=re.DOTALL)
-    text = _HEADING.sub(lambda found: f">{found[1]}{_HEADINGS[found[2]]} {found[2]}{found[3]}<", text)
+    text = _HEADING.sub(lambda match: f">{match[1]}{_HEADINGS[match[2]]} {match[2]}{match[3]}<", text)
     text = text.replace("<html>", '<html lang="zh">', 1)
     text = text.replace("</head>", f"<title>{html.escape(title)}</title>{_STYLE}</head>", 1)
     return text.replace("<body>", f"<body>{_BACK}<h1>{html.escape(title)}</h1>", 1)
 
 
-def index(found: Sequence[Document]) -> str:
-    """The first page: a row a day, newest first, a column a table."""
-    tables = sorted({one.table for one in found})
-    cells = {(one.table, one.day): _cell(one) for one in found}
-    days = sorted({one.day for one in found}, reverse=True)
+def index(stored: Sequence[Document]) -> str:
+    """The first page: a row for each day, newest first, and a column for each table."""
+    tables = sorted({document.table for document in stored})
+    cells = {(document.table, document.day): _cell(document) for document in stored}
+    days = sorted({document.day for document in stored}, reverse=True)
     rows = (_row([f"<th>{day}</th>", *(cells.get((name, day), "<td></td>") for name in tables)]) for day in days)
     head = _row(["<th>日期 day</th>", *(f"<th>{name}</th>" for name in tables)])
     body = "".join(rows) or "<tr><td>还没有检查 nothing was checked yet</td></tr>"
@@ -120,8 +120,8 @@ def _row(cells: Iterable[str]) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell(one: Document) -> str:
-    counts = Counter(outcome_of(result) for result in json.loads(one.text)["results"])
-    shown = " ".join(f"{sign} {counts[name]}" for name, sign in _SIGNS.items() if counts[name])
+def _cell(document: Document) -> str:
+    counts = Counter(outcome_of(result) for result in json.loads(document.text)["results"])
+    text = " ".join(f"{sign} {counts[name]}" for name, sign in _SIGNS.items() if counts[name])
     worst = next((name for name in reversed(_SIGNS) if counts[name]), "passed")
-    return f'<td class="{worst}"><a href="{page_name(one.table, one.day)}">{shown}</a></td>'
+    return f'<td class="{worst}"><a href="{page_name(document.table, document.day)}">{text}</a></td>'

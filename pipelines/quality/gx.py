@@ -1,7 +1,7 @@
-"""Great Expectations proper, on ClickHouse. Import this inside functions only: it takes seconds.
+"""Great Expectations on ClickHouse. Import this inside functions only: the import takes seconds.
 
-The context lives in memory, and the password in the arguments of the connection alone: neither it nor the address is
-part of anything that is kept.
+The context is in memory. The password is only in the arguments of the connection: neither the password nor the address
+is part of anything that is stored.
 """
 
 import io
@@ -19,16 +19,16 @@ from pipelines.quality.gx_import import great_expectations as gx
 from pipelines.services.clickhouse import ClickHouse
 from schemas.expectations import Expectation, Suite
 
-# GX looks for the dialect's class under the dialect, as SQLAlchemy's own packages have it; without it, no regex.
+# GX expects the class of the dialect in the dialect itself, as in SQLAlchemy's own dialects; else regex rules fail.
 setattr(dialect.ClickHouseDialect, "ClickHouseDialect", dialect.ClickHouseDialect)  # noqa: B010  (mypy knows no such attribute)
 
-SEVERITIES: Mapping[str, Any] = {"reject": "critical", "warn": "warning"}  # the others are GX's own words
+SEVERITIES: Mapping[str, Any] = {"reject": "critical", "warn": "warning"}  # the other severities are those of GX
 
-# `limit`, of every answer: GX reads a whole batch to learn its columns' names, and every row that a query of ours
-# gives. Counts are counted by the server.
+# `limit` applies to every result set: GX reads a whole batch only for the names of its columns, and every row that the
+# query of a rule returns. Counts are computed by the server and are not affected.
 _SERVER = {"readonly": "2", "limit": "20"}
 
-# Columns that name a row, for sample queries.
+# Columns that identify a row, for sample queries.
 KEYS: Mapping[str, list[str]] = {
     "events": ["event_id", "report_id"],
     "reports": ["report_id"],
@@ -41,56 +41,56 @@ KEYS: Mapping[str, list[str]] = {
 def context(target: ClickHouse) -> Any:
     """A GX context in memory with `target` as its only source, for reading."""
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    made: Any = gx.get_context(mode="ephemeral")
-    made.variables.progress_bars = {"globally": False}
+    gx_context: Any = gx.get_context(mode="ephemeral")
+    gx_context.variables.progress_bars = {"globally": False}
     parts = urlsplit(target.url)
     secure = {"secure": "true"} if parts.scheme == "https" else {}
     port = parts.port or (8443 if secure else 8123)
-    made.data_sources.add_sql(
+    gx_context.data_sources.add_sql(
         "clickhouse",
         connection_string=f"clickhousedb://{target.user}@{parts.hostname}:{port}/{target.database}",
         kwargs={"connect_args": {"password": target.password, **_SERVER, **secure}},
     )
-    return made
+    return gx_context
 
 
-def run(made: Any, suite: Suite, day: date, with_queries: bool = False) -> dict[str, Any]:
-    """The validation result of `suite` on one day, as JSON, without values.
+def run(gx_context: Any, suite: Suite, day: date, with_queries: bool = False) -> dict[str, Any]:
+    """The validation result of `suite` on a day, as JSON, without values.
 
-    with_queries: GX says for each rule on values by which query its rows are found; costs a query more for each.
+    with_queries: adds to each rule on values the query that finds its rows, at the cost of another query each.
     """
-    with redirect_stdout(io.StringIO()):  # GX prints about queries that look beyond their batch on purpose
-        checkpoint = _checkpoint(made, suite, day, with_queries)
-        (found,) = checkpoint.run().run_results.values()
-    return dict(found.to_json_dict())
+    with redirect_stdout(io.StringIO()):  # GX prints about queries that read more than their batch, as some rules must
+        checkpoint = _checkpoint(gx_context, suite, day, with_queries)
+        (result,) = checkpoint.run().run_results.values()
+    return dict(result.to_json_dict())
 
 
-def _checkpoint(made: Any, suite: Suite, day: date, with_queries: bool) -> Any:
+def _checkpoint(gx_context: Any, suite: Suite, day: date, with_queries: bool) -> Any:
     name = f"{suite.table} {day}{' with queries' if with_queries else ''}"
-    source = made.data_sources.get("clickhouse")
-    asset = source.add_query_asset(name, f"SELECT * FROM {suite.reads} WHERE day = '{day}'")  # noqa: S608  (ours)
+    source = gx_context.data_sources.get("clickhouse")
+    asset = source.add_query_asset(name, f"SELECT * FROM {suite.reads} WHERE day = '{day}'")  # noqa: S608  (not from outside)
     whole = asset.add_batch_definition_whole_table(day.isoformat())
-    expected = made.suites.add_or_update(translated(suite, day))
+    expected = gx_context.suites.add_or_update(translated(suite, day))
     definition = gx.ValidationDefinition(name=name, data=whole, suite=expected)
     keys = {"unexpected_index_column_names": KEYS[suite.table], "return_unexpected_index_query": True}
     checkpoint = gx.Checkpoint(
         name=name,
-        validation_definitions=[made.validation_definitions.add_or_update(definition)],
+        validation_definitions=[gx_context.validation_definitions.add_or_update(definition)],
         result_format={"result_format": "SUMMARY", "exclude_unexpected_values": True, **(keys if with_queries else {})},
     )
-    return made.checkpoints.add_or_update(checkpoint)
+    return gx_context.checkpoints.add_or_update(checkpoint)
 
 
 def translated(suite: Suite, day: date) -> Any:
-    """`suite` as a GX suite; `$day` in its SQL is `day`. Each rule carries its id as `meta.rule`."""
-    made = gx.ExpectationSuite(name=suite.table)
+    """`suite` as a GX suite; `$day` in its SQL is `day`. `meta.rule` is the id of a rule."""
+    gx_suite = gx.ExpectationSuite(name=suite.table)
     for expectation in suite.expectations:
-        made.add_expectation(_translated(expectation, day))
-    return made
+        gx_suite.add_expectation(_translated(expectation, day))
+    return gx_suite
 
 
 def _translated(expectation: Expectation, day: date) -> Any:
-    made = ExpectationConfiguration(
+    configuration = ExpectationConfiguration(
         type=expectation.type,
         kwargs=arguments(expectation, day),
         meta={
@@ -102,11 +102,11 @@ def _translated(expectation: Expectation, day: date) -> Any:
         description=f"{expectation.zh} · {expectation.en} ({expectation.rule})".replace("$", "$$"),
         severity=SEVERITIES.get(expectation.severity, expectation.severity),
     )
-    return made.to_domain_obj()
+    return configuration.to_domain_obj()
 
 
 def arguments(expectation: Expectation, day: date) -> dict[str, Any]:
-    """The arguments with the day in the place of `$day`."""
+    """The arguments of a rule, with `$day` replaced by the day."""
     return {
         name: value.replace("$day", day.isoformat()) if name == "unexpected_rows_query" else value
         for name, value in expectation.kwargs.items()

@@ -1,7 +1,8 @@
-"""Great Expectations, imported so that it neither reports usage nor ends the process. Takes seconds.
+"""Imports Great Expectations so that it neither reports usage nor ends the process. Takes seconds.
 
-It imports pyspark's Connect client, and that takes a process whose main module is no file for its own doctests and
-ends it (`SystemExit: 0`): a run of Dagster's code server is such a process, and so is a worker of xdist.
+Great Expectations imports the Connect client of pyspark. If the main module of the process has no file, that client
+takes the process for its doctests and ends it (`SystemExit: 0`). Runs of Dagster's code server and workers of xdist are
+such processes.
 """
 
 import os
@@ -25,12 +26,12 @@ def _main_is_a_file() -> Iterator[None]:
         del main.__file__
 
 
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when it is imported
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import
 with _main_is_a_file():
     import great_expectations
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-# What renders pages ships no type information.
+# The modules that render pages have no type information.
 core: Any = import_module("great_expectations.core.expectation_validation_result")
 renderer: Any = import_module("great_expectations.render.renderer")
 view: Any = import_module("great_expectations.render.view")

@@ -1,7 +1,7 @@
-"""What became of a rule on one day of a table, read from what Great Expectations says of it.
+"""The result of a rule on a day of a table, read from a validation result of Great Expectations.
 
-A metric that could not be computed leaves `success: false` behind, as a broken rule does; only `exception_info` tells
-them apart. Values of the data stay out of everything here: they may be texts that people wrote.
+A metric that could not be computed has `success: false`, as a broken rule has; only `exception_info` distinguishes
+them. Nothing here contains values of the data, because they may be texts that people wrote.
 """
 
 import re
@@ -22,7 +22,7 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class RuleResult:
-    """A rule on one day. `unexpected` rows break it, of `checked`; null where it could not be computed."""
+    """A rule on a day: `unexpected` rows of `checked` break it. None if that could not be computed."""
 
     table: str
     day: date
@@ -41,17 +41,18 @@ class RuleResult:
 
     @property
     def grave(self) -> bool:
-        """Whether a rule is broken that must not be."""
+        """Whether the rule is broken and must not be."""
         return self.outcome == "failed" and self.severity in GRAVE
 
 
-def finding(
+def rule_result(
     expectation: Expectation, table: str, day: date, result: Result, rows: int, sample_query: str
 ) -> RuleResult:
-    """The finding in `result`; `rows` were read of that day."""
+    """What `result` says about the rule `expectation`; the day has `rows` rows."""
     faults, outcome = list(errors(result)), outcome_of(result)
     unexpected, checked = (None, None) if faults else _counts(expectation, result["result"], rows)
-    of_rows = checked and "unexpected_count" in result["result"]  # the rows of a query need not be those of the table
+    # The rows that a query returns need not be rows of the table, so they have no percentage.
+    of_rows = checked and "unexpected_count" in result["result"]
     return RuleResult(
         table,
         day,
@@ -71,14 +72,14 @@ def finding(
 
 
 def outcome_of(result: Result) -> CheckOutcome:
-    """What became of the rule of one result."""
+    """The outcome of a validation result."""
     if any(errors(result)):
         return "error"
     return "passed" if result["success"] else "failed"
 
 
 def _counts(expectation: Expectation, result: Mapping[str, Any], rows: int) -> tuple[int | None, int | None]:
-    """Rows that break the rule, and rows it was asked of (those with a value, for a rule on values)."""
+    """Rows that break the rule, and rows that were checked (for a rule on values, those with a value)."""
     if "unexpected_count" in result:
         missing = 0 if expectation.type.endswith("_null") else result.get("missing_count") or 0
         return int(result["unexpected_count"]), int(result["element_count"]) - int(missing)
@@ -87,7 +88,7 @@ def _counts(expectation: Expectation, result: Mapping[str, Any], rows: int) -> t
 
 
 def errors(result: Result) -> Iterator[str]:
-    """Why metrics of `result` could not be computed, a line each; none when all could."""
+    """The reasons for which metrics of `result` could not be computed, a line each."""
     info = result.get("exception_info") or {}
     parts = [info] if "raised_exception" in info else info.values()
     for part in parts:
@@ -96,21 +97,21 @@ def errors(result: Result) -> Iterator[str]:
 
 
 def _line(message: str) -> str:
-    """One line without values: of ClickHouse's faults the number and the name alone, since the rest may quote data."""
-    known = _CLICKHOUSE.search(message)
-    if known:
-        return f"ClickHouse {known[1]} {known[2]}"
+    """A line without values. An error of ClickHouse is reduced to number and name, since its text may quote data."""
+    error = _CLICKHOUSE.search(message)
+    if error:
+        return f"ClickHouse {error[1]} {error[2]}"
     return " ".join(message.partition("\n")[0].split())[:_LONGEST]
 
 
 def without_values(result: Mapping[str, Any], sample_query: str) -> dict[str, Any]:
-    """`result` for keeping: counts stay, values, tracebacks and the batch's inner names go."""
+    """`result` as it is stored: with counts, without values, tracebacks and internal names of the batch."""
     faults = list(errors(result))
     counted = ((name, value) for name, value in result["result"].items() if name in _COUNTS)
-    kept = {name: value for name, value in counted if value is None or isinstance(value, int | float)}
-    notes = {
+    counts = {name: value for name, value in counted if value is None or isinstance(value, int | float)}
+    exception = {
         "raised_exception": bool(faults),
-        "exception_traceback": "-",  # GX renders it, and stumbles over nothing
+        "exception_traceback": "-",  # GX renders it and fails if it is missing
         "exception_message": "; ".join(faults),
     }
     configuration = dict(result["expectation_config"])
@@ -118,7 +119,7 @@ def without_values(result: Mapping[str, Any], sample_query: str) -> dict[str, An
     if not result["success"]:
         meta["sample_query"] = sample_query
     configuration["meta"] = meta
-    return {**result, "expectation_config": configuration, "result": kept, "exception_info": notes}
+    return {**result, "expectation_config": configuration, "result": counts, "exception_info": exception}
 
 
 _COUNTS = frozenset(

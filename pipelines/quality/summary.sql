@@ -1,4 +1,4 @@
--- Who decided the types of a city's reports, how many found none, and how many look perfunctory or false.
+-- Reports of a city: who decided their types, how many have no sure type, and how many look perfunctory or false.
 SELECT
     count()                                AS reports,
     countIf(decided_by = 'person')         AS by_person,

@@ -1,6 +1,6 @@
 """The message contract, one module per version; `CURRENT` is the version that producers write.
 
-What waits in quarantine as `unknown_version` can be replayed once its version is listed here.
+Messages in quarantine with the reason `unknown_version` can be replayed once their version is listed here.
 """
 
 from collections.abc import Mapping

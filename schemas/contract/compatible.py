@@ -1,6 +1,6 @@
-"""Whether a contract still takes all that an earlier publication of it allowed.
+"""Checks that a contract accepts everything that an earlier publication of it allowed.
 
-Knows the part of JSON Schema that msgspec generates, and refuses the rest rather than passing over it.
+Supports the part of JSON Schema that msgspec generates, and refuses other keywords instead of ignoring them.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ _LOWER, _UPPER = (
     ("maximum", "exclusiveMaximum", "maxLength", "maxItems"),
 )
 _SAME = ("pattern", "format")
-_SAYS_NOTHING = {"$schema", "$defs", "title", "description", "default", "examples"}
+_ANNOTATIONS = {"$schema", "$defs", "title", "description", "default", "examples"}
 _KNOWN = {
-    *_SAYS_NOTHING,
+    *_ANNOTATIONS,
     *_LOWER,
     *_UPPER,
     *_SAME,
@@ -33,8 +33,9 @@ _TYPES = {
 
 
 def breaks(published: Schema, now: Schema) -> list[str]:
-    """What messages allowed by `published` would be refused or lost by `now`; one line each, such as
-    `$.severity: maximum 4 became 3`. Empty: compatible.
+    """What `published` allows and `now` would refuse or lose, a line each, such as `$.severity: maximum 4 became 3`.
+
+    Empty if `now` is compatible.
 
     Raises:
         ValueError: a schema uses a keyword that is not compared.
@@ -51,7 +52,7 @@ class _Comparison:
         if "anyOf" in old or "anyOf" in new:
             yield from self._branches(old.get("anyOf", [old]), new.get("anyOf", [new]), at)
         elif gone := _types(old) - _types(new):
-            yield f"{at}: type {'/'.join(sorted(gone))} is no longer taken"
+            yield f"{at}: type {'/'.join(sorted(gone))} is no longer accepted"
         else:
             yield from _narrowed(old, new, at)
             yield from self._object(old, new, at)
@@ -59,7 +60,7 @@ class _Comparison:
                 yield from self.compare(old.get("items", {}), new["items"], f"{at}[]")
 
     def _branches(self, old: list[Schema], new: list[Schema], at: str) -> Iterator[str]:
-        """Each old alternative needs a new one that takes it; the nearest one says what is amiss."""
+        """Each old alternative needs a new alternative that accepts it; the differences are those to the nearest."""
         for branch in old:
             yield from min((list(self.compare(branch, candidate, at)) for candidate in new), key=_weight)
 
@@ -76,9 +77,9 @@ class _Comparison:
             yield f"{at}: unknown fields are no longer allowed"
 
 
-def _weight(found: list[str]) -> tuple[bool, int]:
-    """Another type is further away than any number of narrower rules."""
-    return any(": type " in line for line in found), len(found)
+def _weight(differences: list[str]) -> tuple[bool, int]:
+    """Distance of an alternative: another type is further away than any number of narrower rules."""
+    return any(": type " in line for line in differences), len(differences)
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
@@ -89,7 +90,7 @@ def _resolved(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _types(schema: Schema) -> set[str]:
-    """Types that the schema takes, `integer` being a `number` too; of an enum, those of its values."""
+    """Types that the schema accepts, where an `integer` is also a `number`; for an enum, the types of its values."""
     if "enum" in schema:
         return {_TYPES[type(value)] for value in schema["enum"]}
     if "type" not in schema:
@@ -98,32 +99,32 @@ def _types(schema: Schema) -> set[str]:
 
 
 def _narrowed(old: Schema, new: Schema, at: str) -> Iterator[str]:
-    if gone := _no_longer_taken(old, new):
-        yield f"{at}: no longer takes {', '.join(gone)}"
-    for word in (*_LOWER, *_UPPER):
-        if word in new and _stricter(word, old.get(word), new[word]) and not _within(old, word, new):
-            yield f"{at}: {word} {old.get(word, 'none')} became {new[word]}"
-    for word in _SAME:
-        if word in new and old.get(word) != new[word]:
-            yield f"{at}: {word} {old.get(word, 'none')} became {new[word]}"
+    if gone := _no_longer_accepted(old, new):
+        yield f"{at}: no longer accepts {', '.join(gone)}"
+    for keyword in (*_LOWER, *_UPPER):
+        if keyword in new and _stricter(keyword, old.get(keyword), new[keyword]) and not _within(old, keyword, new):
+            yield f"{at}: {keyword} {old.get(keyword, 'none')} became {new[keyword]}"
+    for keyword in _SAME:
+        if keyword in new and old.get(keyword) != new[keyword]:
+            yield f"{at}: {keyword} {old.get(keyword, 'none')} became {new[keyword]}"
 
 
-def _no_longer_taken(old: Schema, new: Schema) -> list[str]:
+def _no_longer_accepted(old: Schema, new: Schema) -> list[str]:
     if "enum" not in new:
         return []
     return [str(value) for value in old.get("enum", ["any other value"]) if value not in new["enum"]]
 
 
-def _stricter(word: str, before: float | None, after: float) -> bool:
+def _stricter(keyword: str, before: float | None, after: float) -> bool:
     if before is None:
         return True
-    return after > before if word in _LOWER else after < before
+    return after > before if keyword in _LOWER else after < before
 
 
-def _within(old: Schema, word: str, new: Schema) -> bool:
-    """Whether all values of an old enum keep a new bound."""
-    limit, values = new[word], old.get("enum")
+def _within(old: Schema, keyword: str, new: Schema) -> bool:
+    """Whether all values of an old enum are within a new bound."""
+    limit, values = new[keyword], old.get("enum")
     if values is None:
         return False
     sizes = [len(value) if isinstance(value, str) else value for value in values]
-    return all(size >= limit for size in sizes) if word in _LOWER else all(size <= limit for size in sizes)
+    return all(size >= limit for size in sizes) if keyword in _LOWER else all(size <= limit for size in sizes)

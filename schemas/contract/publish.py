@@ -1,7 +1,7 @@
-"""Publish the contract to producers: `python -m schemas.contract.publish`.
+"""Publishes the contract to producers: `python -m schemas.contract.publish`.
 
-Writes `report.v<version>.schema.json`, and keeps what was published before: every publication is a file of its own in
-`published/`, never changed, and all later ones must take what it allowed.
+Writes `report.v<version>.schema.json`. Each publication is also a file in `published/`, which never changes; all later
+publications must accept what it allowed.
 """
 
 import re
@@ -21,21 +21,21 @@ _NAME = re.compile(r"report\.v(\d+)\.(\d+)\.schema\.json")
 
 def publications(version: int, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """All publications of a version, oldest first."""
-    found = {int(match[2]): path for path, match in _published(folder) if int(match[1]) == version}
-    return [msgspec.json.decode(found[number].read_bytes()) for number in sorted(found)]
+    paths = {int(match[2]): path for path, match in _published(folder) if int(match[1]) == version}
+    return [msgspec.json.decode(paths[number].read_bytes()) for number in sorted(paths)]
 
 
 def broken(version: Version, folder: Path = FOLDER) -> list[str]:
-    """What `version`, as it is in the code now, would refuse of what was published; empty: compatible."""
+    """What earlier publications allow and `version` of the code refuses, a line each; empty if it is compatible."""
     now = version.json_schema()
     return list(dict.fromkeys(line for old in publications(version.number, folder) for line in breaks(old, now)))
 
 
 def publish(version: Version, folder: Path = FOLDER) -> Path | None:
-    """Writes the next publication; None when the last one says the same.
+    """Writes the next publication; None if the last publication is the same.
 
     Raises:
-        ValueError: it is not compatible with an earlier one.
+        ValueError: it is not compatible with an earlier publication.
     """
     if lines := broken(version, folder):
         raise ValueError(f"version {version.number}: {'; '.join(lines)}. Make it a new version instead.")
@@ -50,7 +50,7 @@ def publish(version: Version, folder: Path = FOLDER) -> Path | None:
 
 
 def rendered(version: Version) -> bytes:
-    """The file's content."""
+    """The content of the file of a publication."""
     return msgspec.json.format(msgspec.json.encode(version.json_schema()), indent=2) + b"\n"
 
 
@@ -60,15 +60,15 @@ def _published(folder: Path) -> list[tuple[Path, re.Match[str]]]:
 
 
 def main() -> int:
-    """All versions; exit code 2 when one cannot be published."""
+    """Publishes all versions; exit code 2 if a version cannot be published."""
     for version in VERSIONS.values():
         try:
             path = publish(version)
         except ValueError as error:
             sys.stderr.write(f"不兼容 not compatible: {error}\n")
             return 2
-        said = f"已发布 published {path.name}" if path else "无变化 nothing new"
-        sys.stdout.write(f"v{version.number}: {said}\n")
+        outcome = f"已发布 published {path.name}" if path else "无变化 no change"
+        sys.stdout.write(f"v{version.number}: {outcome}\n")
     return 0
 
 

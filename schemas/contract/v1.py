@@ -1,8 +1,8 @@
-"""The message contract, version 1: one whole snapshot of a report at one step of its life.
+"""The message contract, version 1: a whole snapshot of a report at a step of its life.
 
-The Struct is the only source of the contract: decoding checks against it, and the published
-`schemas/contract/report.v1.schema.json` is generated from it (`schemas.contract.publish`, a test compares).
-Rules that need more than one field, the clock or the registry stand in `schemas/expectations/events.yaml`.
+The Struct is the only definition of the contract: decoding checks against it, and the published
+`schemas/contract/report.v1.schema.json` is generated from it, docstrings included (`schemas.contract.publish`, a test
+compares). Rules that need more than one field, the clock or the registry are in `schemas/expectations/events.yaml`.
 """
 
 from datetime import datetime
@@ -74,7 +74,7 @@ FIELDS: tuple[str, ...] = Report.__struct_fields__
 
 
 class StrictReport(Report, forbid_unknown_fields=True, gc=False):
-    """The same contract, refusing unknown fields: the fast path, since most messages carry none."""
+    """The contract without unknown fields: decoded first, because that is faster and most messages have none."""
 
 
 CONTRACT = Version(VERSION, Report, stored=lambda report: (report, {}))

@@ -1,4 +1,4 @@
-"""What every version of the contract gives to whoever reads messages."""
+"""What every version of the contract defines for reading messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import msgspec
 
 @dataclass(frozen=True)
 class Version:
-    """How messages of one version are read.
+    """How messages of a version are read.
 
-    report: the Struct that a message must fit; unknown fields are allowed. stored: a message as the current version's
-    Struct, and what it holds beyond that (kept in `extra`).
+    report: the Struct that a message must match; unknown fields are allowed. stored: converts a message to the Struct
+    of the current version, and to what that cannot hold (stored in `extra`).
     """
 
     number: int
@@ -22,7 +22,7 @@ class Version:
 
     @cached_property
     def fields(self) -> frozenset[str]:
-        """Names a message of this version may give; all others are unknown."""
+        """The field names of this version; all others are unknown."""
         return frozenset(self.report.__struct_fields__)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Crosswalks: what a source's own categories mean in our 33 types.
+"""Crosswalks: the event type of each category of a source.
 
-A message carries its source's category as `source_type` = "<system>/<main>" or "<system>/<main>/<sub>",
-at most 64 characters. Adding a source's categories is one YAML file in this folder.
+A message has the category of its source as `source_type` = "<system>/<main>" or "<system>/<main>/<sub>", at most 64
+characters. The categories of a new source are a YAML file in this folder.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.event_types import known_codes
+from schemas.event_types import OTHER, known_codes
 
 FOLDER = Path(__file__).parent
 MAX_SOURCE_TYPE = 64  # contract v1, field source_type
@@ -36,8 +36,10 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Crosswalk(Struct, frozen=True):
-    """One system's categories. `unmapped`: the type of a category that is not listed; None leaves it
-    to the classifier. `types`: whole source_type strings to codes."""
+    """The categories of a system.
+
+    unmapped: the type of a category that is not listed; None leaves it to the classifier. types: code by source_type.
+    """
 
     system: str
     zh: str
@@ -50,7 +52,7 @@ class Crosswalk(Struct, frozen=True):
         return self._listed(source_type) is not None
 
     def map(self, source_type: str) -> int | None:
-        """The type of a category: the sub-category's, else the main one's, else `unmapped`."""
+        """The type of the sub-category, else of the main category, else `unmapped`."""
         listed = self._listed(source_type)
         return self.unmapped if listed is None else listed
 
@@ -62,11 +64,12 @@ class Crosswalk(Struct, frozen=True):
 @cache
 def crosswalks() -> Mapping[str, Crosswalk]:
     """All crosswalks by system."""
-    return {found.system: found for found in map(_load, sorted(FOLDER.glob("*.yaml")))}
+    loaded = (parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.yaml")))
+    return {listed.system: listed for listed in loaded}
 
 
 def crosswalk(system: str) -> Crosswalk:
-    """The crosswalk of one system.
+    """The crosswalk of a system.
 
     Raises:
         KeyError: no file is for this system.
@@ -76,20 +79,18 @@ def crosswalk(system: str) -> Crosswalk:
 
 @lru_cache(maxsize=65_536)
 def lookup(source_type: str) -> int | None:
-    """What a crosswalk decides for `source_type`; None where the classifier has to decide: another
-    system's category, or one that its crosswalk leaves to the classifier."""
-    found = crosswalks().get(source_type.split("/", 1)[0]) if "/" in source_type else None
-    return found.map(source_type) if found else None
+    """The type that a crosswalk gives to `source_type`.
+
+    None if the classifier has to decide: the system is unknown, or its crosswalk leaves the category to the classifier.
+    """
+    listed = crosswalks().get(source_type.split("/", 1)[0]) if "/" in source_type else None
+    return listed.map(source_type) if listed else None
 
 
 def source_type_of(system: str, main: str, sub: str = "") -> str:
-    """The contract's source_type for a category. A sub-category that would not fit is left out."""
+    """The source_type of a category in the contract. A sub-category that does not fit is left out."""
     whole = f"{system}/{main}/{sub}" if sub else f"{system}/{main}"
     return whole if len(whole) <= MAX_SOURCE_TYPE else f"{system}/{main}"[:MAX_SOURCE_TYPE]
-
-
-def _load(path: Path) -> Crosswalk:
-    return parse(path.read_bytes(), path.name)
 
 
 def parse(content: bytes, name: str) -> Crosswalk:
@@ -113,9 +114,9 @@ def parse(content: bytes, name: str) -> Crosswalk:
 
 
 def _check(name: str, types: Mapping[str, int], codes: frozenset[int], unmapped: int | None) -> None:
-    strange = sorted({*types.values(), unmapped or 999} - codes)
-    if strange:
-        raise ValueError(f"{name}: no such event type: {strange}")
-    long = [key for key in types if len(key) > MAX_SOURCE_TYPE]
-    if long:
-        raise ValueError(f"{name}: longer than {MAX_SOURCE_TYPE} characters: {long[0]}")
+    unknown = sorted({*types.values(), unmapped or OTHER} - codes)
+    if unknown:
+        raise ValueError(f"{name}: no such event type: {unknown}")
+    too_long = [key for key in types if len(key) > MAX_SOURCE_TYPE]
+    if too_long:
+        raise ValueError(f"{name}: longer than {MAX_SOURCE_TYPE} characters: {too_long[0]}")

@@ -1,8 +1,8 @@
-"""What is expected of each table: one file a table, in the words of Great Expectations, checked on reading.
+"""The expectations of each table: a file for each table, in the terms of Great Expectations, checked when it is read.
 
-Rules of `level: row` are used twice: compiled for the stream (`pipelines/intake/rules/compile.py`), where they refuse a
-message or warn of it, and run by Great Expectations on ClickHouse. Rules of `level: table` are run by Great
-Expectations only. The order of a file's row rules is their order of importance.
+Rules of `level: row` are used twice: compiled for the stream (`pipelines/intake/rules/compile.py`), where they reject a
+message or add a warning, and run by Great Expectations on ClickHouse. Rules of `level: table` are run by Great
+Expectations only. The row rules of a file are in the order of their importance.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from schemas.reasons import reasons
 FOLDER = Path(__file__).parent
 
 Id = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$", max_length=60)]
-Said = Annotated[str, msgspec.Meta(min_length=1)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Level = Literal["row", "table"]
 Severity = Literal["reject", "warn", "critical", "warning", "info"]
 
@@ -26,8 +26,11 @@ SEVERITIES: dict[Level, tuple[Severity, ...]] = {"row": ("reject", "warn"), "tab
 
 
 class Expectation(Struct, frozen=True):
-    """One rule: `type` and `kwargs` are Great Expectations' own; `rule` names it everywhere else; `owner` is who is
-    asked when it fails; `zh` and `en` are shown to people."""
+    """A rule.
+
+    type, kwargs: as in Great Expectations. rule: its id everywhere else. owner: who is responsible if it is broken.
+    zh, en: its name for people.
+    """
 
     type: str
     kwargs: dict[str, Any]
@@ -47,7 +50,7 @@ class Suite(Struct, frozen=True):
     expectations: tuple[Expectation, ...]
 
     def of_level(self, level: Level) -> tuple[Expectation, ...]:
-        """The rules of one level, in the file's order."""
+        """The rules of a level, in the order of the file."""
         return tuple(rule for rule in self.expectations if rule.level == level)
 
 
@@ -56,8 +59,8 @@ class _Meta(Struct, frozen=True, forbid_unknown_fields=True):
     level: Level
     severity: Severity
     owner: Id
-    zh: Said
-    en: Said
+    zh: Text
+    en: Text
 
 
 class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,13 +80,13 @@ def suites() -> dict[str, Suite]:
     """All suites, by table.
 
     Raises:
-        ValueError: see `parse`; or a file is not named as its table.
+        ValueError: see `parse`; or a file does not have the name of its table.
     """
-    found = {path.stem: parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.yaml"))}
-    for name, suite in found.items():
+    by_name = {path.stem: parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.yaml"))}
+    for name, suite in by_name.items():
         if suite.table != name:
-            raise ValueError(f"{name}.yaml: the table is {suite.table}; name the file as its table")
-    return found
+            raise ValueError(f"{name}.yaml: the table is {suite.table}; the file must have its name")
+    return by_name
 
 
 def parse(content: bytes, name: str) -> Suite:
@@ -91,7 +94,7 @@ def parse(content: bytes, name: str) -> Suite:
 
     Raises:
         ValueError: not YAML; a key missing, unknown or malformed; a rule id used twice; a severity that its level does
-            not have; a rule that refuses messages without being a reason of `schemas/reasons.yaml`.
+            not have; a rule that rejects messages and is not a reason of `schemas/reasons.yaml`.
     """
     try:
         file = msgspec.yaml.decode(content, type=_File)
@@ -108,19 +111,19 @@ def _flat(entry: _Entry) -> Expectation:
 
 
 def _twice(rules: tuple[Expectation, ...]) -> str:
-    twice = sorted(rule for rule, times in Counter(one.rule for one in rules).items() if times > 1)
+    twice = sorted(name for name, times in Counter(rule.rule for rule in rules).items() if times > 1)
     return f"rule id used twice: {', '.join(twice)}" if twice else ""
 
 
-def _severity(one: Expectation) -> str:
-    allowed = SEVERITIES[one.level]
-    if one.severity in allowed:
+def _severity(rule: Expectation) -> str:
+    allowed = SEVERITIES[rule.level]
+    if rule.severity in allowed:
         return ""
-    return f"{one.rule}: severity of a {one.level} rule is one of {', '.join(allowed)}"
+    return f"{rule.rule}: the severity of a {rule.level} rule is one of {', '.join(allowed)}"
 
 
-def _reason(one: Expectation) -> str:
-    reason = reasons().get(one.rule)
-    if one.severity != "reject" or (reason and reason.stage == "judge"):
+def _reason(rule: Expectation) -> str:
+    reason = reasons().get(rule.rule)
+    if rule.severity != "reject" or (reason and reason.stage == "judge"):
         return ""
-    return f"{one.rule}: refuses messages, but is no reason of stage judge in reasons.yaml"
+    return f"{rule.rule}: rejects messages, but is not a reason of stage judge in reasons.yaml"

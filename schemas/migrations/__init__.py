@@ -16,7 +16,7 @@ _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 @dataclass(frozen=True)
 class Migration:
-    """One file. `checksum` is the SHA-256 (hex) of its bytes: an applied file must not change."""
+    """A migration file. `checksum`: the SHA-256 (hex) of its bytes, because an applied file must not change."""
 
     number: int
     name: str
@@ -31,25 +31,25 @@ def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
     Raises:
         ValueError: a file name is malformed, a number is missing or used twice.
     """
-    found = tuple(_read(path) for path in sorted(folder.glob("*.sql")))
-    for expected, migration in enumerate(found, start=1):
+    files = tuple(_read(path) for path in sorted(folder.glob("*.sql")))
+    for expected, migration in enumerate(files, start=1):
         if migration.number != expected:
-            what = "used twice" if migration.number < expected else "missing"
+            problem = "used twice" if migration.number < expected else "missing"
             number = min(migration.number, expected)
-            raise ValueError(f"{folder.name}: migration number {number:04} is {what}")
-    return found
+            raise ValueError(f"{folder.name}: migration number {number:04} is {problem}")
+    return files
 
 
 def statements(sql: str) -> list[str]:
-    """The statements of a file, without the closing semicolon; comments stay with what they explain."""
+    """The statements of a file, with their comments, without the closing semicolon."""
     pieces = (piece.strip().removesuffix(";").rstrip() for piece in sqlparse.split(sql))
-    return [piece for piece in pieces if _says_something(piece)]
+    return [piece for piece in pieces if _has_statement(piece)]
 
 
-def _says_something(piece: str) -> bool:
-    silent = (T.Whitespace, T.Comment, T.Punctuation)
+def _has_statement(piece: str) -> bool:
+    ignored = (T.Whitespace, T.Comment, T.Punctuation)
     tokens = lexer.tokenize(piece)  # type: ignore[no-untyped-call]
-    return any(not any(kind in group for group in silent) for kind, _ in tokens)
+    return any(not any(kind in group for group in ignored) for kind, _ in tokens)
 
 
 def _read(path: Path) -> Migration:

@@ -1,7 +1,7 @@
-"""Which areas exist: cities, counties, towns and grids, read from the folders beside this file.
+"""The registry of areas: cities, counties, towns and grids, read from the folders next to this file.
 
-Every function takes a city (its code or a `City`); without one it answers for all cities.
-The first call reads and checks the files; later calls are answered from memory.
+Every function takes a city (its code or a `City`); without a city it returns the areas of all cities. The first call
+reads and checks the files; the result is cached.
 """
 
 from collections.abc import Iterator
@@ -67,6 +67,6 @@ def grids(city: City | str | None = None) -> tuple[Grid, ...]:
 
 @cache
 def grids_by_source(city: City | str) -> dict[str, Grid]:
-    """The grids of a city by what its source calls them: `source_id` and every alias."""
-    found = {name: grid for grid in grids(city) for name in grid.aliases}
-    return found | {grid.source_id: grid for grid in grids(city) if grid.source_id}
+    """The grids of a city by their names at the source: `source_id` and every alias."""
+    by_alias = {name: grid for grid in grids(city) for name in grid.aliases}
+    return by_alias | {grid.source_id: grid for grid in grids(city) if grid.source_id}

@@ -1,9 +1,8 @@
-"""Makes Ningbo's synthetic grids: `python -m schemas.registry.generate` writes 330200/grids.csv.
+"""Generates the synthetic grids of Ningbo: `python -m schemas.registry.generate` writes 330200/grids.csv.
 
-Real: the towns, the number of grids in the city, and the city-wide means per grid. Everything else
-is invented with a fixed seed. Only `random.random()` (the same in every Python by its documentation)
-and the operations + - * / and sqrt (rounded the same on every machine) are used, so that the file
-comes out byte for byte the same everywhere; a test compares.
+Real: the towns, the number of grids in the city, and the city-wide means per grid. Everything else is invented with a
+fixed seed. Only `random.random()` (documented as the same in every Python) and the operations + - * / and sqrt (rounded
+alike on every machine) are used, so that the file is the same everywhere, byte for byte; a test compares.
 """
 
 import csv
@@ -38,7 +37,7 @@ Row = dict[str, str]
 def apportion(weights: Sequence[float], total: int, least: int = 0) -> list[int]:
     """Whole numbers proportional to `weights` that add up to `total`, none below `least`.
 
-    Largest-remainder method; ties go to the earlier one.
+    Largest-remainder method; in a tie the earlier weight gets the unit.
     """
     spare, whole = total - least * len(weights), fsum(weights)
     exact = [weight / whole * spare for weight in weights]
@@ -50,7 +49,7 @@ def apportion(weights: Sequence[float], total: int, least: int = 0) -> list[int]
 
 
 def grids_per_town(towns: Sequence[Row], random: Random) -> list[int]:
-    """How many grids each town gets: by county residents first, then by kind of town and chance."""
+    """The number of grids of each town: by residents of the county, then by kind of town and at random."""
     counties = sorted(RESIDENTS)
     share = dict(zip(counties, apportion([RESIDENTS[code] for code in counties], GRIDS), strict=True))
     counts: list[int] = []
@@ -68,7 +67,7 @@ def _skewed(random: Random) -> float:
 
 
 def _weights(town: Row, random: Random) -> dict[str, float]:
-    """One grid's figures before scaling; a grid with many households has more of everything."""
+    """The figures of a grid before scaling; a grid with many households has more of everything."""
     kind, size = town["kind"], sqrt(_skewed(random))
     pull = 1.5 if town["town_code"][:6] in INDUSTRIAL else 1.0
     return {
@@ -100,7 +99,7 @@ def grids_csv(towns: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Writes grids.csv beside towns.csv."""
+    """Writes grids.csv next to towns.csv."""
     folder = Path(__file__).parent / CITY
     with (folder / "towns.csv").open(encoding="utf-8", newline="") as lines:
         towns = list(csv.DictReader(lines))

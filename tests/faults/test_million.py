@@ -40,7 +40,7 @@ def _require_no_refusable_row_by_great_expectations(stack: Stack) -> None:
     wanted = [(Suite(suite.table, suite.reads, rules), day) for day in days]
     found = check(stack.settings.clickhouse("engineer"), stack.engineer, wanted)
     print({"days": len(days), "rows": sum(one.rows for one in found), "seconds": sum(one.seconds for one in found)})
-    assert Counter(finding.outcome for one in found for finding in one.findings) == {"passed": len(days) * len(rules)}
+    assert Counter(finding.outcome for one in found for finding in one.results) == {"passed": len(days) * len(rules)}
 
 
 def _require_warned(stack: Stack, planted: dict[str, set[str]]) -> None:

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from infra.cli.app import build as application
 from infra.grants import QUALITY
 from pipelines.marts.runner import execute, plan_days
-from pipelines.quality.checkpoint import Checked, check, chosen
+from pipelines.quality.checkpoint import Checked, check, suites_of
 from pipelines.quality.docs import build
-from pipelines.quality.history import keep, latest, rebuilt_days
+from pipelines.quality.history import latest, rebuilt_days, store
 from schemas.expectations import Expectation, Suite
 from tests.support.stack import Stack
 from tests.support.world import DAY, World, make_world
@@ -37,12 +37,12 @@ def world(stack: Stack) -> World:
 
 def _check(stack: Stack, table: str, day: date | None = None) -> Checked:
     target = stack.settings.clickhouse("engineer")
-    (found,) = check(target, stack.engineer, [(chosen([table])[0], day or DAYS[table])])
+    (found,) = check(target, stack.engineer, [(suites_of([table])[0], day or DAYS[table])])
     return found
 
 
 def _not_passed(checked: Checked) -> dict[str, str]:
-    return {one.rule: one.outcome for one in checked.findings if one.outcome != "passed"}
+    return {one.rule: one.outcome for one in checked.results if one.outcome != "passed"}
 
 
 def _write(stack: Stack, world: World) -> None:
@@ -96,7 +96,7 @@ def test_a_planted_fault_is_found_by_its_rule(
     plant(world)
     _write(stack, world)
     day = date(2026, 11, 21) if rule == "day_is_local" else None
-    found = {one.rule: one for one in _check(stack, table, day).findings}
+    found = {one.rule: one for one in _check(stack, table, day).results}
     assert found[rule].outcome == "failed"
     if rule != "day_is_local":
         assert found[rule].unexpected == count
@@ -121,7 +121,7 @@ def test_a_metric_that_cannot_be_computed_is_an_error(stack: Stack, world: World
     stack.loader.command("DROP TABLE counties")
     checked = _check(stack, "events")
     assert _not_passed(checked) == {"county_known": "error"}
-    (lost,) = (one for one in checked.findings if one.rule == "county_known")
+    (lost,) = (one for one in checked.results if one.rule == "county_known")
     assert (lost.detail, lost.unexpected, lost.grave) == ("ClickHouse 60 UNKNOWN_TABLE", None, False)
 
 
@@ -143,8 +143,8 @@ def test_neither_texts_nor_passwords_are_kept(stack: Stack, world: World, tmp_pa
     )
     target = stack.settings.clickhouse("engineer")
     (checked,) = check(target, stack.engineer, [(Suite("events", "quality_events", rules), DAY)])
-    assert [one.outcome for one in checked.findings] == ["passed", "failed", "failed", "error"]
-    keep(stack.loader, checked, "run")
+    assert [one.outcome for one in checked.results] == ["passed", "failed", "failed", "error"]
+    store(stack.loader, checked, "run")
     build(stack.engineer, tmp_path / "site", 7)
     kept = [
         str(stack.engineer.query(f"SELECT * FROM {name}").result_rows)
@@ -158,7 +158,7 @@ def test_neither_texts_nor_passwords_are_kept(stack: Stack, world: World, tmp_pa
 def test_the_site_works_offline_and_forgets_old_days(stack: Stack, world: World, tmp_path: Path) -> None:
     _write(stack, world)
     (tmp_path / "events_2020-01-01.html").write_text("old")
-    keep(stack.loader, _check(stack, "events"), "run")
+    store(stack.loader, _check(stack, "events"), "run")
     built = build(stack.engineer, tmp_path, 7)
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "style.css", f"events_{DAY}.html"}
     assert built.pages == 1
@@ -171,7 +171,7 @@ def test_the_site_works_offline_and_forgets_old_days(stack: Stack, world: World,
 def test_what_analysts_may_paste_queries_on_shows_no_text_and_no_hash(stack: Stack, world: World) -> None:
     world.events[0].update(severity=9)
     _write(stack, world)
-    keep(stack.loader, _check(stack, "events"), "run")
+    store(stack.loader, _check(stack, "events"), "run")
     (found,) = latest(stack.engineer, DAY, DAY, "events", only_broken=True)
     assert (found.rule, found.outcome, found.unexpected) == ("severity_in_range", "failed", 1)
     private = {"text", "extra", "reporter_hash", "payload", "message_key"}
@@ -184,12 +184,14 @@ def test_days_are_due_after_they_were_rebuilt(stack: Stack, world: World) -> Non
     _write(stack, world)
     since = datetime.now(UTC) - timedelta(hours=1)
     assert rebuilt_days(stack.loader, since, 10) == [DAY]
-    keep(stack.loader, _check(stack, "rollup_daily"), "run")
+    store(stack.loader, _check(stack, "rollup_daily"), "run")
     assert rebuilt_days(stack.loader, since, 10) == []
 
 
 @pytest.mark.usefixtures("in_environment")
-def test_the_command_tells_faults_from_what_it_could_not_compute(stack: Stack, world: World) -> None:
+def test_the_command_distinguishes_broken_rules_from_rules_that_it_could_not_compute(
+    stack: Stack, world: World
+) -> None:
     _write(stack, world)
     runner, app = CliRunner(), application()
     ask = ["quality", "check", "--day", DAY.isoformat(), "--table", "events"]
@@ -204,7 +206,7 @@ def test_the_command_tells_faults_from_what_it_could_not_compute(stack: Stack, w
 
 
 @pytest.mark.usefixtures("in_environment")
-def test_dagster_shows_a_check_a_rule(stack: Stack, world: World) -> None:
+def test_dagster_shows_a_check_for_each_rule(stack: Stack, world: World) -> None:
     from dagster_project.definitions import defs
     from dagster_project.quality import run_config
 

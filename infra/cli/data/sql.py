@@ -1,4 +1,4 @@
-"""`gridstream sql`: one read-only query, as an analyst unless told otherwise."""
+"""`gridstream sql`: a read-only query, by default with the rights of an analyst."""
 
 import shutil
 import sys
@@ -15,10 +15,9 @@ from rich.console import Group, RenderableType
 from infra.cli.shared.output import AsJson, Column, emit, moment, number, table
 from infra.settings import settings
 from pipelines.errors import UserFault
-from pipelines.services.clickhouse import connect
 
 Reader = Literal["analyst", "engineer", "board"]
-_SHOWN = 1_000  # rows a table shows; --json and --csv give all
+_MOST_ROWS = 1_000  # of a table; --json and --csv give all
 _READ_ONLY = {"readonly": 2}  # 2: reading only, but the query may carry settings
 
 
@@ -31,12 +30,12 @@ def sql(
 ) -> None:
     """查询 ClickHouse（只读）。
 
-    Runs one read-only query. The default user, analyst, sees reports, the published views and the registry.
+    Runs a read-only query. The default user, analyst, sees reports, the published views and the registry.
     """
     if as_json and csv:
-        raise UserFault("--json and --csv exclude each other; give one")
+        raise UserFault("--json 与 --csv 只能选一个 give either --json or --csv")
     text = _query(query, file)
-    with closing(connect(settings().clickhouse(user), **_READ_ONLY)) as client:
+    with settings().client(user, **_READ_ONLY) as client:
         if csv:
             _write_csv(client, text)
         elif as_json:
@@ -44,19 +43,21 @@ def sql(
             columns = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
             emit({"columns": columns, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, True, lambda: "")
         else:
-            emit(None, False, lambda: _table(*_fetch(client, text, _SHOWN + 1)))
+            emit(None, False, lambda: _render_table(*_fetch(client, text, _MOST_ROWS + 1)))
 
 
 def _query(query: str | None, file: Path | None) -> str:
     if (query is None) == (file is None):
-        raise UserFault("give either a query or --file, such as: gridstream sql 'SELECT count() FROM reports'")
+        raise UserFault(
+            "请给查询语句或 --file give a query or --file, such as: gridstream sql 'SELECT count() FROM reports'"
+        )
     try:
         text = query if file is None else sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserFault(f"cannot read {file}: {error}") from None
+        raise UserFault(f"无法读取 cannot read {file}: {error}") from None
     text = (text or "").strip().rstrip(";").strip()
     if not text:
-        raise UserFault("the query is empty")
+        raise UserFault("查询为空 the query is empty")
     return text
 
 
@@ -73,12 +74,13 @@ def _write_csv(client: Client, text: str) -> None:
         shutil.copyfileobj(stream, sys.stdout.buffer)
 
 
-def _table(names: list[str], types: list[str], rows: list[tuple[Any, ...]]) -> RenderableType:
+def _render_table(names: list[str], types: list[str], rows: list[tuple[Any, ...]]) -> RenderableType:
     columns = [Column(name, right=_is_number(kind)) for name, kind in zip(names, types, strict=True)]
-    shown = table("", columns, ([_cell(value) for value in row] for row in rows[:_SHOWN]))
-    if len(rows) > _SHOWN:
-        return Group(shown, f"只显示前 {number(_SHOWN)} 行 first {number(_SHOWN)} rows only; --csv or --json give all")
-    return Group(shown, f"{number(len(rows))} 行 rows")
+    cells = table("", columns, ([_cell(value) for value in row] for row in rows[:_MOST_ROWS]))
+    most = number(_MOST_ROWS)
+    if len(rows) > _MOST_ROWS:
+        return Group(cells, f"只显示前 {most} 行 first {most} rows only; --csv 或 or --json 输出全部 print all")
+    return Group(cells, f"{number(len(rows))} 行 rows")
 
 
 def _is_number(kind: str) -> bool:
@@ -87,7 +89,7 @@ def _is_number(kind: str) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """As the database has it: no grouping, which would garble years and codes."""
+    """The value as the database shows it: without grouping of digits, which would change years and codes."""
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, float):

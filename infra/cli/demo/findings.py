@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from infra.cli.data.verify import conclusion
-from infra.cli.figures.marts import ranked, trending
+from infra.cli.figures.marts import render_ranking, render_rising
 from infra.cli.shared.output import Column, percent, table
 from infra.cli.stack.stack import addresses
 from infra.settings import Settings
@@ -75,8 +75,8 @@ def render_findings(config: Settings, findings: Findings, headline: str) -> Rend
     """Ranking, trends, quality, the proof's verdict, `headline`, and the addresses."""
     ranking, rising = findings.ranking, findings.rising
     return Group(
-        ranked(ranking, "county", findings.period, "analyst") if ranking else Text("尚无排名 no ranking yet"),
-        trending(rising) if rising else Text("尚无趋势 no trends yet"),
+        render_ranking(ranking, "county", findings.period, "analyst") if ranking else Text("尚无排名 no ranking yet"),
+        render_rising(rising) if rising else Text("尚无趋势 no trends yet"),
         _render_quality(findings),
         conclusion(findings.proof),
         Text(headline, "bold"),

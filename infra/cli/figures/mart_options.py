@@ -1,4 +1,4 @@
-"""What the commands share that read the marts: whose rights, which city, which day."""
+"""Options shared by the commands that read the marts: user, city, day."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,6 @@ import typer
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.marts.read import Reader
-from pipelines.services.clickhouse import connect
 from schemas.registry import cities
 
 Who = Literal["analyst", "board", "engineer"]
@@ -26,17 +25,13 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="最多行数 most 
 
 @contextmanager
 def reader(user: Who) -> Iterator[Reader]:
-    """Reads as that user; only the engineer sees counts below 5."""
-    client = connect(settings().clickhouse(user))
-    try:
+    """A reader with the rights of `user`; only the engineer sees counts below 5."""
+    with settings().client(user) as client:
         yield Reader(client, published=user != "engineer")
-    finally:
-        client.close()
 
 
-def known(city: str) -> None:
-    """Raises UserFault when there is no such city."""
-    codes = {one.code: one for one in cities()}
-    if city not in codes:
-        listed = ", ".join(f"{code} {one.zh} {one.en}" for code, one in codes.items())
-        raise UserFault(f"there is no city {city}; choose from {listed}")
+def require_city(code: str) -> None:
+    """Raises UserFault if there is no such city."""
+    if code not in {city.code for city in cities()}:
+        listed = ", ".join(f"{city.code} {city.zh} {city.en}" for city in cities())
+        raise UserFault(f"没有城市 {code} there is no such city; choose from 可选: {listed}")

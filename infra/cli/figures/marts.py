@@ -1,11 +1,11 @@
-"""`gridstream ranking`, `trends` and `scorecard`: the figures that the marts hold."""
+"""`gridstream ranking` and `trends`, and the registration of `rebuild` and `scorecard`."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, known, reader
+from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_city
 from infra.cli.figures.rebuild import rebuild
 from infra.cli.figures.scorecard import score, scorecard
 from infra.cli.shared.output import AsJson, Column, emit, moment, percent, table
@@ -15,6 +15,20 @@ from pipelines.marts.read import DOUBTFUL_BELOW, Level, RankBy, RankedArea, Risi
 
 _KINDS = {"day": "日", "week": "周", "month": "月"}
 _LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
+_RANKING = (
+    Column("名次", "rank", right=True),
+    Column("区域", "area"),
+    Column("上级", "in"),
+    Column("上报", "reported", right=True),
+    Column("办结", "handled", right=True),
+    Column("按时率", "on-time rate", right=True),
+    Column("重开", "reopened", right=True),
+    Column("逾期未办", "overdue", right=True),
+    Column("办理中位时长", "median hours", right=True),
+    Column("满意度", "satisfaction", right=True),
+    Column("每千户", "per 1,000 households", right=True),
+    Column("上报质量", "quality", right=True),
+)
 _CARE = f"!：上报质量低于 {DOUBTFUL_BELOW:.0f} 分，名次慎看 read ranks marked ! with care: their areas report badly"
 
 
@@ -32,61 +46,46 @@ def ranking(
     """区域排名：上报数、按时率、每千户。
 
     Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share handled on time, or
-    by reports per 1,000 households. Equal values share a rank. The score of an area's reporting stands beside it: ranks
-    marked with "!" are to be read with care, since much that was reported there is missing, late or refused.
+    by reports per 1,000 households. Equal values share a rank. The last column is the score of the area's reporting:
+    read ranks marked with "!" with care, since much of what was reported there is missing, late or rejected.
     """
-    known(city)
+    require_city(city)
     with reader(user) as marts:
         rows = marts.ranking(city, level, period, day=day.date() if day else None, by=by, parent=within, limit=limit)
     if not rows:
-        when = f"the {period} of {day.date()}" if day else f"any {period}"
-        raise UserFault(f"no ranking of {city} for {when}; `gridstream rebuild` builds what has reports")
-    emit(
-        {"city": city, "level": level, "period": period, "by": by, "areas": rows},
-        as_json,
-        lambda: ranked(rows, level, period, user),
-    )
+        when = f"{day.date()} 所在的{_KINDS[period]} the {period} of {day.date()}" if day else "任何周期 any period"
+        raise UserFault(
+            f"{city} 没有排名：{when} no such ranking; `gridstream rebuild` 重建有上报的日 builds days with reports"
+        )
+    document = {"city": city, "level": level, "period": period, "by": by, "areas": rows}
+    emit(document, as_json, lambda: render_ranking(rows, level, period, user))
 
 
-def ranked(rows: list[RankedArea], level: Level, period: PeriodKind, user: Who) -> RenderableType:
+def render_ranking(rows: list[RankedArea], level: Level, period: PeriodKind, user: Who) -> RenderableType:
     """The ranking as a table."""
     first = rows[0]
     title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
-    columns = (
-        Column("名次", "rank", right=True),
-        Column("区域", "area"),
-        Column("上级", "in"),
-        Column("上报", "reported", right=True),
-        Column("办结", "handled", right=True),
-        Column("按时率", "on-time rate", right=True),
-        Column("重开", "reopened", right=True),
-        Column("逾期未办", "overdue", right=True),
-        Column("办理中位时长", "median hours", right=True),
-        Column("满意度", "satisfaction", right=True),
-        Column("每千户", "per 1,000 households", right=True),
-        Column("上报质量", "quality", right=True),
-    )
-    shown = table(
-        title,
-        columns,
-        (
-            (
-                row.rank,
-                f"{row.area_zh} {row.area_en}",
-                row.parent_zh,
-                row.reported,
-                row.handled,
-                percent(row.on_time_rate),
-            )
-            + (row.reopened, row.overdue_open, row.median_handling_hours, row.satisfaction_avg, row.per_1000_households)
-            + (score(row.quality_score),)
-            for row in rows
-        ),
-    )
+    ranks = table(title, _RANKING, map(_ranking_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
     doubtful = any(row.quality_score is not None and row.quality_score < DOUBTFUL_BELOW for row in rows)
-    care = [_CARE] if doubtful else []
-    return Group(shown, f"截至 as of {moment(first.as_of)}{hidden}", *care)
+    return Group(ranks, f"截至 as of {moment(first.as_of)}{hidden}", *([_CARE] if doubtful else []))
+
+
+def _ranking_cells(row: RankedArea) -> tuple[object, ...]:
+    return (
+        row.rank,
+        f"{row.area_zh} {row.area_en}",
+        row.parent_zh,
+        row.reported,
+        row.handled,
+        percent(row.on_time_rate),
+        row.reopened,
+        row.overdue_open,
+        row.median_handling_hours,
+        row.satisfaction_avg,
+        row.per_1000_households,
+        score(row.quality_score),
+    )
 
 
 def trends(
@@ -100,19 +99,23 @@ def trends(
     """上升的类型：近 7 天与此前 4 周相比（新城市按已有天数）。
 
     Event types on the rise: the last 7 days against the 4 weeks before, or fewer days of both while a city is new. z
-    says how surprising that is, in standard deviations; sound for small counts. The formula and its source:
+    is the rise in standard deviations; it is reliable for small counts, too. The formula and its source are in
     pipelines/marts/rising_types/build.sql.
     """
-    known(city)
+    require_city(city)
     with reader(user) as marts:
         rows = marts.rising(city, area, day=day.date() if day else None, limit=limit)
     if not rows:
-        raise UserFault(f"no trends of {area or city} for that day; `gridstream rebuild` builds what has reports")
-    emit({"city": city, "area": area or city, "day": rows[0].day, "types": rows}, as_json, lambda: trending(rows))
+        raise UserFault(
+            f"{area or city} 当日没有趋势 no trends for that day; "
+            "`gridstream rebuild` 重建有上报的日 builds days with reports"
+        )
+    document = {"city": city, "area": area or city, "day": rows[0].day, "types": rows}
+    emit(document, as_json, lambda: render_rising(rows))
 
 
-def trending(rows: list[RisingType]) -> RenderableType:
-    """The types on the rise as a table. "≥": the base is too small to show, and z is a lower bound."""
+def render_rising(rows: list[RisingType]) -> RenderableType:
+    """The rising types as a table. "≥": the base is too small to show, and z is a lower bound."""
     days = rows[0].recent_days
     columns = (
         Column("名次", "rank", right=True),
@@ -123,16 +126,13 @@ def trending(rows: list[RisingType]) -> RenderableType:
         Column("倍数", "ratio", right=True),
         Column("异常度", "z", right=True),
     )
-    title = f"上升的类型 event types on the rise, {rows[0].day}"
-    return table(
-        title,
-        columns,
-        (
-            (row.rank, f"{row.event_type} {row.type_zh} {row.type_en}", row.recent, row.previous)
-            + (row.expected, row.ratio, f"≥ {row.z:.0f}" if row.base is None and row.z is not None else row.z)
-            for row in rows
-        ),
-    )
+    return table(f"上升的类型 event types on the rise, {rows[0].day}", columns, map(_rising_cells, rows))
+
+
+def _rising_cells(row: RisingType) -> tuple[object, ...]:
+    z = f"≥ {row.z:.0f}" if row.base is None and row.z is not None else row.z
+    name = f"{row.event_type} {row.type_zh} {row.type_en}"
+    return row.rank, name, row.recent, row.previous, row.expected, row.ratio, z
 
 
 def register(app: typer.Typer) -> None:

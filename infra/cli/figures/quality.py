@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -14,13 +13,12 @@ from infra.cli.shared.output import EXIT_FAILS, EXIT_HOLDS, AsJson, Column, emit
 from infra.cli.shared.spinner import spinner
 from infra.settings import settings
 from pipelines.clock import now
-from pipelines.quality.checkpoint import Checked, check, chosen
+from pipelines.quality.checkpoint import Checked, check, suites_of
 from pipelines.quality.docs import build, site
-from pipelines.quality.history import Kept, keep, latest
+from pipelines.quality.history import StoredResult, latest, store
 from pipelines.quality.outcome import RuleResult
-from pipelines.services.clickhouse import connect
 
-EXIT_UNKNOWN = 3  # a rule could not be computed, and none that was is gravely broken
+EXIT_UNKNOWN = 3  # a rule could not be computed, and no critical rule is broken
 OUTCOMES = {
     "passed": ("符合 passed", "green"),
     "failed": ("违反 failed", "yellow"),
@@ -51,35 +49,36 @@ _COLUMNS = (
 def check_(day: Day = None, only: Table = "", as_json: AsJson = False) -> None:
     """检查一天的数据是否符合期望，结果存入 quality_results。
 
-    Checks a day of each table against its expectations and keeps what was found.
+    Checks a day of each table against its expectations and stores the results.
 
-    Exit code 0: nothing grave; 1: a critical or rejecting rule is broken; 3: a rule could not be computed, which says
-    nothing of the data; 2: a mistake at the keyboard, or a service that does not answer.
+    Exit code 0: no critical rule is broken; 1: a critical or rejecting rule is broken; 3: a rule could not be computed,
+    which says nothing about the data; 2: wrong input, or a service that does not answer.
     """
-    suites, on = chosen([only] if only else []), day.date() if day else now().date()
-    stack = settings()
-    target, run = stack.clickhouse("engineer"), uuid.uuid4().hex
+    suites, date = suites_of([only] if only else []), day.date() if day else now().date()
+    config = settings()
+    run = uuid.uuid4().hex
     with (
-        closing(connect(stack.clickhouse("loader"))) as writer,
-        closing(connect(target)) as reader,
+        config.client("loader") as writer,
+        config.client("engineer") as reader,
         progress("检查 checking", len(suites), quiet=as_json) as advance,
     ):
 
         def done(checked: Checked) -> None:
-            keep(writer, checked, run)
+            store(writer, checked, run)
             advance(1)
 
-        found = check(target, reader, [(suite, on) for suite in suites], done)
-    emit({"run_id": run, "day": on, "tables": [_plain(one) for one in found]}, as_json, lambda: _shown(found))
-    raise typer.Exit(exit_code(finding for one in found for finding in one.findings))
+        tables = check(config.clickhouse("engineer"), reader, [(suite, date) for suite in suites], done)
+    document = {"run_id": run, "day": date, "tables": [_as_json(checked) for checked in tables]}
+    emit(document, as_json, lambda: _render_tables(tables))
+    raise typer.Exit(exit_code(result for checked in tables for result in checked.results))
 
 
-def exit_code(findings: Iterable[RuleResult]) -> int:
-    """1 when a rule is broken that must not be, else 3 when one could not be computed, else 0."""
-    seen = list(findings)
-    if any(one.grave for one in seen):
+def exit_code(results: Iterable[RuleResult]) -> int:
+    """1 if a critical or rejecting rule is broken, else 3 if a rule could not be computed, else 0."""
+    listed = list(results)
+    if any(result.grave for result in listed):
         return EXIT_FAILS
-    return EXIT_UNKNOWN if any(one.outcome == "error" for one in seen) else EXIT_HOLDS
+    return EXIT_UNKNOWN if any(result.outcome == "error" for result in listed) else EXIT_HOLDS
 
 
 def results(
@@ -93,13 +92,13 @@ def results(
 ) -> None:
     """查看最近的检查结果。
 
-    Shows what the newest check of each rule and day found, as an analyst may see it.
+    Shows the newest result of each rule and day, with the rights of an analyst.
     """
-    chosen([only] if only else [])
+    suites_of([only] if only else [])
     last = day.date() if day else now().date()
-    with closing(connect(settings().clickhouse("analyst"))) as client:
+    with settings().client("analyst") as client:
         rows = latest(client, last - timedelta(days=days - 1), last, only, broken, limit)
-    emit({"results": rows}, as_json, lambda: _listed(rows, queries))
+    emit({"results": rows}, as_json, lambda: _render_results(rows, queries))
 
 
 def docs(
@@ -107,45 +106,48 @@ def docs(
 ) -> None:
     """重建 Data Docs 网页（离线可用），并给出路径。
 
-    Rebuilds the Data Docs of Great Expectations from the kept results, as a site that works without a network.
+    Rebuilds the Data Docs of Great Expectations from the stored results, as a site that works without a network.
     """
-    stack = settings()
-    with closing(connect(stack.clickhouse("engineer"))) as client, spinner("生成中 building …", quiet=as_json):
-        built = build(client, site(stack.home), days)
+    config = settings()
+    with config.client("engineer") as client, spinner("生成中 building …", quiet=as_json):
+        built = build(client, site(config.home), days)
     emit(built, as_json, lambda: f"{number(built.pages)} 页 pages, {seconds(built.seconds)}\n{built.index.as_uri()}")
 
 
-def _plain(one: Checked) -> dict[str, Any]:
-    return {"table": one.table, "rows": one.rows, "seconds": round(one.seconds, 3), "findings": one.findings}
+def _as_json(checked: Checked) -> dict[str, Any]:
+    seconds_taken = round(checked.seconds, 3)
+    return {"table": checked.table, "rows": checked.rows, "seconds": seconds_taken, "findings": checked.results}
 
 
-def _shown(found: Iterable[Checked]) -> RenderableType:
+def _render_tables(tables: Iterable[Checked]) -> RenderableType:
     parts: list[RenderableType] = []
-    for one in found:
-        title = f"{one.table} · {one.day} · {number(one.rows)} 行 rows · {seconds(one.seconds)}"
-        parts.append(table(title, _COLUMNS, map(_cells, one.findings)))
-        parts += [_why(finding) for finding in one.findings if finding.outcome != "passed"]
+    for checked in tables:
+        title = f"{checked.table} · {checked.day} · {number(checked.rows)} 行 rows · {seconds(checked.seconds)}"
+        parts.append(table(title, _COLUMNS, map(_cells, checked.results)))
+        parts += [_render_reason(result) for result in checked.results if result.outcome != "passed"]
     return Group(*parts)
 
 
-def _cells(one: RuleResult | Kept) -> tuple[Any, ...]:
-    share = "-" if one.percent is None else f"{one.percent:.4g} %"
-    name, severity = f"{one.zh} {one.en}\n{one.rule}", SEVERITIES.get(one.severity, one.severity)
-    return (name, Text(*OUTCOMES[one.outcome]), severity, one.unexpected, one.checked, share)
+def _cells(result: RuleResult | StoredResult) -> tuple[Any, ...]:
+    share = "-" if result.percent is None else f"{result.percent:.4g} %"
+    name = f"{result.zh} {result.en}\n{result.rule}"
+    severity = SEVERITIES.get(result.severity, result.severity)
+    return (name, Text(*OUTCOMES[result.outcome]), severity, result.unexpected, result.checked, share)
 
 
-def _why(one: RuleResult | Kept) -> Text:
-    if one.outcome == "error":
-        return Text(f"{one.rule}: 无法计算，与数据无关 could not be computed: {one.detail}", "magenta")
-    return Text(f"-- {one.rule}\n{one.sample_query}\n", "dim")
+def _render_reason(result: RuleResult | StoredResult) -> Text:
+    if result.outcome == "error":
+        return Text(f"{result.rule}: 无法计算，与数据无关 could not be computed: {result.detail}", "magenta")
+    return Text(f"-- {result.rule}\n{result.sample_query}\n", "dim")
 
 
-def _listed(rows: list[Kept], queries: bool) -> RenderableType:
-    if not rows:
-        return "没有结果 nothing found; `gridstream quality check` checks a day"
+def _render_results(results: list[StoredResult], queries: bool) -> RenderableType:
+    if not results:
+        return "没有结果 no results; `gridstream quality check` 检查一天 checks a day"
     columns = (Column("日期", "day"), Column("表", "table"), *_COLUMNS)
-    shown = table("检查结果 findings", columns, ((str(one.day), one.table, *_cells(one)) for one in rows))
-    return Group(shown, *(_why(one) for one in rows if queries and one.outcome != "passed"))
+    rows = ((str(result.day), result.table, *_cells(result)) for result in results)
+    reasons = (_render_reason(result) for result in results if queries and result.outcome != "passed")
+    return Group(table("检查结果 results", columns, rows), *reasons)
 
 
 def register(app: typer.Typer) -> None:

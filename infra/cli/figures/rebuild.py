@@ -1,5 +1,6 @@
-"""`gridstream rebuild`: bring the daily rollup and the marts up to date."""
+"""`gridstream rebuild`: brings the daily rollup and the marts up to date."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -9,8 +10,16 @@ from rich.console import Group, RenderableType
 from infra.cli.shared.output import AsJson, Column, emit, number, progress, seconds, table
 from infra.settings import settings
 from pipelines.errors import UserFault
+from pipelines.marts.build import MartBuild
+from pipelines.marts.rollup import DayBuild
 from pipelines.marts.runner import BuildResult, Plan, days_between, execute, plan_days, plan_stale
-from pipelines.services.clickhouse import connect
+
+_COLUMNS = (
+    Column("表", "table"),
+    Column("分区", "partitions", right=True),
+    Column("行", "rows", right=True),
+    Column("用时", "seconds", right=True),
+)
 
 
 def rebuild(
@@ -28,31 +37,29 @@ def rebuild(
     """重建日汇总与指标（排名、序列、上升类型、上报质量）。
 
     Recomputes the daily rollup and the marts from the current reports: the days from --from to --to, or with --stale
-    (the default) those touched since they were built. Harmless at any time, also twice at once.
+    (the default) those touched since they were built. Safe at any time, also twice at once.
     """
-    chosen = _chosen(first, last, stale)
-    client = connect(settings().clickhouse("loader"))
-    try:
-        plan = plan_stale(client) if chosen is None else plan_days(chosen)
+    days = _days(first, last, stale)
+    with settings().client("loader") as client:
+        plan = plan_stale(client) if days is None else plan_days(days)
         with progress("重建 rebuilding", plan.steps, quiet=as_json) as advance:
             result = execute(client, plan, advance)
-    finally:
-        client.close()
-    emit(_document(plan, result), as_json, lambda: _told(plan, result))
+    emit(_as_json(result), as_json, lambda: _render(plan, result))
 
 
-def _chosen(first: datetime | None, last: datetime | None, stale: bool) -> list[date] | None:
-    """The days named, or None for those that are stale."""
+def _days(first: datetime | None, last: datetime | None, stale: bool) -> list[date] | None:
+    """The days given, or None for all that are stale."""
     if first is None and last is None:
         return None
     if stale or first is None:
         raise UserFault(
-            "give --from, or --from and --to, or --stale alone; such as: gridstream rebuild --from 2026-11-01"
+            "请给 --from、--from 与 --to，或仅 --stale give --from, or --from and --to, or --stale alone; "
+            "such as: gridstream rebuild --from 2026-11-01"
         )
     return days_between(first.date(), (last or first).date())
 
 
-def _document(plan: Plan, result: BuildResult) -> dict[str, Any]:
+def _as_json(result: BuildResult) -> dict[str, Any]:
     marts: dict[str, dict[str, int]] = {}
     for build in result.marts:
         figures = marts.setdefault(build.mart, {"partitions": 0, "rows": 0})
@@ -68,26 +75,18 @@ def _document(plan: Plan, result: BuildResult) -> dict[str, Any]:
     }
 
 
-def _told(plan: Plan, result: BuildResult) -> RenderableType:
+def _render(plan: Plan, result: BuildResult) -> RenderableType:
     if not plan.steps:
         return "没有需要重建的日期 nothing to rebuild: all figures are up to date"
-    reports, rows = sum(day.reports for day in result.days), sum(day.rows for day in result.days)
-    lines = [
-        ("日汇总 rollup_daily", len(result.days), rows, sum(day.seconds for day in result.days)),
-        *(
-            (f"mart_{name}", len(builds), sum(b.rows for b in builds), sum(b.seconds for b in builds))
-            for name in dict.fromkeys(build.mart for build in result.marts)
-            if (builds := [build for build in result.marts if build.mart == name])
-        ),
+    groups: dict[str, Sequence[DayBuild | MartBuild]] = {"日汇总 rollup_daily": result.days}
+    for name in dict.fromkeys(build.mart for build in result.marts):
+        groups[f"mart_{name}"] = [build for build in result.marts if build.mart == name]
+    rows = [
+        (name, len(builds), sum(build.rows for build in builds), seconds(sum(build.seconds for build in builds)))
+        for name, builds in groups.items()
     ]
-    columns = (
-        Column("表", "table"),
-        Column("分区", "partitions", right=True),
-        Column("行", "rows", right=True),
-        Column("用时", "seconds", right=True),
-    )
-    shown = table("重建 rebuilt", columns, ((name, count, rows, seconds(took)) for name, count, rows, took in lines))
-    closing = f"{number(reports)} 件上报 reports, {seconds(result.seconds)}"
+    reports = sum(day.reports for day in result.days)
+    summary = f"{number(reports)} 件上报 reports, {seconds(result.seconds)}"
     if result.superseded:
-        closing += f"; {result.superseded} 个分区由更晚的重建接手 partitions were taken over by a later build"
-    return Group(shown, closing)
+        summary += f"; {result.superseded} 个分区由更晚的重建接手 partitions were taken over by a later build"
+    return Group(table("重建 rebuilt", _COLUMNS, rows), summary)

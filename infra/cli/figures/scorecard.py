@@ -1,4 +1,4 @@
-"""`gridstream scorecard`: how well is reported, by source, county and town."""
+"""`gridstream scorecard`: the quality of reporting by source, county and town."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, known, reader
+from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_city
 from infra.cli.shared.output import AsJson, Column, emit, percent, seconds, table
 from pipelines.errors import UserFault
 from pipelines.marts.read import DOUBTFUL_BELOW, ScoredArea, ScoredLevel
@@ -44,24 +44,27 @@ def scorecard(
 ) -> None:
     """上报质量评分：完整、有效、及时、重复、存疑，0 至 100 分。
 
-    How well is reported on a day: completeness, validity, timeliness, duplicates, suspicion, and one score of 0 to 100;
-    lowest first. pipelines/marts/scorecard/build.sql has the formula.
+    The quality of a day's reports: completeness, validity, timeliness, duplicates, suspect reports, and a score of 0 to
+    100, lowest first. The formula is in pipelines/marts/scorecard/build.sql.
     """
-    known(city)
+    require_city(city)
     with reader(user) as marts:
         rows = marts.scorecard(city, level, day=day.date() if day else None, parent=within, limit=limit)
     if not rows:
-        when = f"for {day.date()}" if day else "yet"
-        raise UserFault(f"no scorecard of {city} {when}; `gridstream rebuild` builds what has reports")
-    emit({"city": city, "level": level, "day": rows[0].day, "areas": rows}, as_json, lambda: scored(rows, level, user))
+        when = f"（{day.date()}）" if day else ""
+        raise UserFault(
+            f"{city} 没有评分{when} no scorecard; `gridstream rebuild` 重建有上报的日 builds days with reports"
+        )
+    document = {"city": city, "level": level, "day": rows[0].day, "areas": rows}
+    emit(document, as_json, lambda: _render_scorecards(rows, level, user))
 
 
-def scored(rows: list[ScoredArea], level: ScoredLevel, user: Who) -> RenderableType:
-    """The scorecards as a table; figures are "-" where they are unknown or too small to show."""
+def _render_scorecards(rows: list[ScoredArea], level: ScoredLevel, user: Who) -> RenderableType:
+    """The scorecards as a table; figures that are unknown or too small to show are "-"."""
     title = f"{_LEVELS[level]}上报质量 quality of reporting by {level}, {rows[0].day}"
-    shown = table(title, _COLUMNS, map(_cells, rows))
+    scores = table(title, _COLUMNS, map(_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
-    return Group(shown, f"{_MEANING}{hidden}")
+    return Group(scores, f"{_MEANING}{hidden}")
 
 
 def _cells(row: ScoredArea) -> tuple[object, ...]:
@@ -83,7 +86,7 @@ def _cells(row: ScoredArea) -> tuple[object, ...]:
 
 
 def score(value: float | None) -> Text | None:
-    """A score for a table: marked with "!" and in red where figures of the area are to be read with care."""
+    """A score for a table: marked with "!" and in red if the figures of the area are not reliable."""
     if value is None:
         return None
     return Text(f"! {value:.1f}", "red") if value < DOUBTFUL_BELOW else Text(f"{value:.1f}")

@@ -1,1 +1,1 @@
-"""A city that does not exist: plausible reports, their lives and their disorder, with the truth kept aside."""
+"""A simulated city: plausible reports, their steps and their disorder, with the truth in a manifest."""

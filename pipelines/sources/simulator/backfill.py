@@ -27,8 +27,11 @@ from pipelines.sources.simulator.texts import texts
 
 @dataclass
 class Backfill:
-    """Days `first`..`last` of a city, up to the moment `until_ms` (what would be sent later is left out:
-    it has not happened yet). `load`: times the usual 1.3 reports per grid and day."""
+    """Days `first`..`last` of a city.
+
+    until_ms: later messages are left out, because they have not happened yet. load: a factor of the usual 1.3 reports
+    per grid and day.
+    """
 
     model: CityModel
     first: date
@@ -53,8 +56,8 @@ class Backfill:
             day = self.first + timedelta(number)
             waiting = np.concatenate([waiting, *self._born(day)])
             end = min(midnight_ms(day + timedelta(1), self.model.timezone), self.until_ms)
-            now = waiting["sent"] < end  # whatever is born later is also sent later
-            due, waiting = waiting[now], waiting[~now]
+            is_due = waiting["sent"] < end  # reports of later days are also sent later
+            due, waiting = waiting[is_due], waiting[~is_due]
             yield due[np.lexsort((due["hi"], due["sent"]))]
 
     def _born(self, day: date) -> Iterator[Rows]:

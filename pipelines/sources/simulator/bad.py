@@ -1,4 +1,4 @@
-"""Bad messages: for every reason of schemas/reasons.yaml, ways in which real producers break the rule."""
+"""Bad messages: for each reason of schemas/reasons.yaml, ways in which real producers break the rule."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ DEEP = 1_200
 
 
 class BadKind(NamedTuple):
-    """One way to be bad: the reason it is quarantined for, and how to spoil a good message."""
+    """A way to be bad: the reason of the rejection, and the function that makes a good message bad."""
 
     reason: str
     way: str
@@ -39,7 +39,7 @@ def _not_a_number(message: Message) -> bytes:
     return _encode(message | {"severity": "@"}).replace(b'"@"', b"NaN")
 
 
-# The changed field precedes nothing else that is wrong, so that each has exactly one reason.
+# Each changes a single field, so that each has exactly one reason.
 KINDS: tuple[BadKind, ...] = (
     BadKind("empty", "tombstone", lambda message: None),
     BadKind("empty", "no bytes", lambda message: b""),

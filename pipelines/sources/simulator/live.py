@@ -1,4 +1,4 @@
-"""The present: messages about events that happen now, at a given rate, until somebody says stop."""
+"""A live feed: messages about events that happen now, at a given rate, until it is stopped."""
 
 import math
 import time
@@ -23,9 +23,9 @@ _TIMES = ("sent", "updated", "reported", "due")
 class Live:
     """A city at `rate` messages per second for `seconds` (None: until `stop` is set).
 
-    The feed is what tapping a running city gives: each report is met at a random step of its life, so
-    most began before now; its later steps follow when their time comes. Ids hold the start of the run,
-    so they never meet a backfill's or another run's.
+    The feed begins in the middle of a running city: each report enters at a random step of its life, so most were
+    reported earlier, and its later steps follow at their time. Ids contain the start of the run, so they differ from
+    those of a backfill or of another run.
     """
 
     model: CityModel
@@ -40,7 +40,7 @@ class Live:
         self._rng, self._waiting, self._ticks = seeded(*self._name), np.zeros(0, ROW), 0
 
     def ticks(self) -> Iterator[list[Sent]]:
-        """The messages of each quarter of a second, in real time; a late tick catches up."""
+        """The messages of each quarter of a second, in real time; after a delay the next tick catches up."""
         start, given, passed = time.monotonic(), 0, 0.0
         end = math.inf if self.seconds is None else self.seconds
         while not self.stop.is_set() and passed < end:
@@ -63,7 +63,7 @@ class Live:
         return np.concatenate([due, fresh[fresh["sent"] <= now]])[:count]
 
     def _fresh(self, count: int, now: int) -> Rows:
-        """Reports that are met now: moved in time so that one of their messages is sent at `now`."""
+        """Reports that enter now: shifted in time so that one of their messages is sent at `now`."""
         model, rng = self.model, self._rng
         if count <= 0:
             return np.zeros(0, ROW)
@@ -75,8 +75,8 @@ class Live:
         self._ticks += 1
         pick = rng.random(len(rows))
         order = np.lexsort((pick, rows["number"]))
-        met = order[np.searchsorted(rows["number"][order], np.arange(count))]  # one message of each report
-        shift = now - rows["sent"][met]
+        entering = order[np.searchsorted(rows["number"][order], np.arange(count))]  # a message of each report
+        shift = now - rows["sent"][entering]
         has_due = rows["due"] != 0
         for name in _TIMES:
             rows[name] += shift[rows["number"]]

@@ -1,9 +1,9 @@
-"""The manifest: exactly what was sent, written down so that a crash loses nothing that Kafka has.
+"""The manifest: exactly what was sent, written so that after a crash it contains every message that Kafka has.
 
-JSON lines. The first is the run; then, block by block, one line per message *before* it is sent and one
-line `{"acked": first seq, "partitions": [...], "offsets": [...]}` after Kafka acknowledged the block. A
-message without an acknowledgement may or may not be in the topic. What follows from it is computed here
-from the contract's rules alone, sharing no code with the stream, so that a test can compare the two.
+JSON lines. The first line describes the run. For each block follow a line for each message, written *before* it is
+sent, and a line `{"acked": first seq, "partitions": [...], "offsets": [...]}` after Kafka acknowledged the block. A
+message without an acknowledgement may or may not be in the topic. The expected tables are computed here from the rules
+of the contract, without code of the stream, so that a test can compare the two.
 """
 
 from collections import Counter
@@ -23,10 +23,12 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Sent(Struct, gc=False, omit_defaults=True):
-    """One message and the truth about it. `kind`: good, duplicate, late, correction, odd:<rule that warns> or
-    bad:<reason>, with the `way` it is bad; `type`: what it is really about; `person`: the type a person set;
-    `personal`: planted personal data as (kind, value); `astray`: its location lies in another county (told of good
-    messages). `value` is not written to the manifest."""
+    """A message and the truth about it.
+
+    kind: good, duplicate, late, correction, odd:<rule that warns> or bad:<reason>; way: how it is bad. type: the true
+    event type; person: the type that a person set. personal: planted personal data as (kind, value). astray: whether
+    the location is in another county (good messages only). value: not written to the manifest.
+    """
 
     kind: str
     event_id: str | None
@@ -44,7 +46,7 @@ class Sent(Struct, gc=False, omit_defaults=True):
 
 
 class Noted(Sent, gc=False, omit_defaults=True):
-    """A message as read back: its number in the run, and where it stands if Kafka acknowledged it."""
+    """A message of a manifest: its number in the run, and its position if Kafka acknowledged it."""
 
     seq: int = 0
     partition: int | None = None
@@ -65,22 +67,24 @@ class Noted(Sent, gc=False, omit_defaults=True):
 
 
 class ManifestWriter:
-    """Appends to a new file; `summary` counts what was acknowledged."""
+    """Writes a new manifest."""
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
-        """Raises UserFault where the file exists already or cannot be made."""
+        """Raises UserFault if the file exists already or cannot be created."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: BinaryIO = path.open("xb")
         except FileExistsError as error:
-            raise UserFault(f"清单已存在 manifest exists already: {path}; name another one with --manifest") from error
+            raise UserFault(
+                f"清单已存在 manifest exists already: {path}; 请用 --manifest 另取名 choose another name"
+            ) from error
         except OSError as error:
             raise UserFault(f"清单无法写入 manifest cannot be written: {path}: {error.strerror}") from error
         self.path, self._next = path, 0
         self._write([_encode({"manifest": VERSION, "run": run})])
 
     def intend(self, block: Sequence[Sent]) -> None:
-        """Notes a block that is about to be sent."""
+        """Writes the lines of a block that is about to be sent."""
         lines = []
         for seq, sent in enumerate(block, self._next):
             value, sent.value = sent.value, None
@@ -88,11 +92,11 @@ class ManifestWriter:
             sent.value = value
         self._write(lines)
 
-    def acknowledge(self, places: Sequence[tuple[int, int]]) -> None:
-        """Notes where the block stands in Kafka, in its order."""
-        ack = {"acked": self._next, "partitions": [p for p, _ in places], "offsets": [o for _, o in places]}
-        self._write([_encode(ack)])
-        self._next += len(places)
+    def acknowledge(self, positions: Sequence[tuple[int, int]]) -> None:
+        """Writes the positions of the block's messages, in the order of the block."""
+        partitions, offsets = [partition for partition, _ in positions], [offset for _, offset in positions]
+        self._write([_encode({"acked": self._next, "partitions": partitions, "offsets": offsets})])
+        self._next += len(positions)
 
     def close(self) -> None:
         self._stream.close()
@@ -103,8 +107,11 @@ class ManifestWriter:
 
 
 class ReportState(Struct, frozen=True):
-    """How a report must look when everything sent is loaded. `type`: what it is really about; `decided`:
-    the type that a person or the own code decides, None where the classifier has to."""
+    """The state of a report once everything that was sent is loaded.
+
+    type: the true event type. decided: the type that a person or the source's own code decides; None if the
+    classifier has to.
+    """
 
     report_id: str
     status: str
@@ -118,18 +125,18 @@ class ReportState(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest read back."""
+    """A manifest that was read."""
 
     run: dict[str, Any]
     messages: tuple[Noted, ...]
 
     @property
     def unacknowledged(self) -> tuple[Noted, ...]:
-        """Messages of a run that broke off; each may or may not be in the topic."""
+        """Messages of an interrupted run; each may or may not be in the topic."""
         return tuple(noted for noted in self.messages if not noted.acknowledged)
 
     def expected_events(self) -> dict[str, Noted]:
-        """The accepted messages by event_id, resends once."""
+        """The accepted messages by event_id; resends count once."""
         return {str(noted.event_id): noted for noted in self._acknowledged() if noted.good}
 
     def expected_reports(self) -> dict[str, ReportState]:
@@ -137,31 +144,31 @@ class Manifest:
         by_report: dict[str, list[Noted]] = {}
         for noted in self.expected_events().values():
             by_report.setdefault(noted.report_id, []).append(noted)
-        return {name: _final(found) for name, found in by_report.items()}
+        return {name: _final(messages) for name, messages in by_report.items()}
 
     def expected_quarantine_by_reason(self) -> Counter[str]:
-        """How many messages must be in quarantine, by reason."""
+        """The number of messages that must be in quarantine, by reason."""
         return Counter(noted.kind.removeprefix("bad:") for noted in self._acknowledged() if not noted.good)
 
     def expected_odd(self) -> dict[str, set[str]]:
-        """Event ids of the accepted messages that were made to break a rule that warns, by rule."""
-        found: dict[str, set[str]] = {}
+        """Event ids of the accepted messages that break a rule that warns, by rule."""
+        by_rule: dict[str, set[str]] = {}
         for event_id, noted in self.expected_events().items():
             if noted.kind.startswith("odd:"):
-                found.setdefault(noted.kind.removeprefix("odd:"), set()).add(event_id)
-        return found
+                by_rule.setdefault(noted.kind.removeprefix("odd:"), set()).add(event_id)
+        return by_rule
 
     def expected_outside(self) -> set[str]:
         """Event ids of the accepted messages whose location is outside their county."""
         return {event_id for event_id, noted in self.expected_events().items() if noted.astray}
 
     def personal_values(self) -> dict[str, set[str]]:
-        """Every planted value by kind: none but names may be found in any store."""
-        found: dict[str, set[str]] = {}
+        """Every planted value by kind. No store may contain any, except names."""
+        by_kind: dict[str, set[str]] = {}
         for noted in self._acknowledged():
             for kind, value in noted.personal:
-                found.setdefault(kind, set()).add(value)
-        return found
+                by_kind.setdefault(kind, set()).add(value)
+        return by_kind
 
     def summary(self) -> dict[str, Any]:
         """Counts: by kind, distinct events and reports, quarantine by reason, personal data by kind."""
@@ -174,7 +181,7 @@ class Manifest:
             "events": len(self.expected_events()),
             "reports": len(self.expected_reports()),
             "outside": len(self.expected_outside()),
-            "odd": {rule: len(found) for rule, found in sorted(self.expected_odd().items())},
+            "odd": {rule: len(event_ids) for rule, event_ids in sorted(self.expected_odd().items())},
             "quarantine": dict(sorted(self.expected_quarantine_by_reason().items())),
             "personal": dict(sorted(Counter(kind for noted in acknowledged for kind, _ in noted.personal).items())),
             "partitions": dict(sorted(Counter(str(noted.partition) for noted in acknowledged).items())),
@@ -206,7 +213,7 @@ class _Ack(Struct):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Reads a manifest; a last line cut off by a crash is left out.
+    """Reads a manifest; a last line that a crash cut off is ignored.
 
     Raises:
         UserFault: missing, or not a manifest of this version.
@@ -232,8 +239,8 @@ def _joined(lines: Iterable[bytes]) -> tuple[Noted, ...]:
         if not line.startswith(b'{"acked"'):
             messages.append(note(line))
             continue
-        found = ack(line)
-        block = messages[found.acked : found.acked + len(found.offsets)]
-        for noted, partition, offset in zip(block, found.partitions, found.offsets, strict=True):
+        block = ack(line)
+        acknowledged = messages[block.acked : block.acked + len(block.offsets)]
+        for noted, partition, offset in zip(acknowledged, block.partitions, block.offsets, strict=True):
             noted.partition, noted.offset = partition, offset
     return tuple(messages)

@@ -1,4 +1,4 @@
-"""The city that is simulated: its behaviour (`profile.yaml`) and its places, as arrays to draw from."""
+"""The simulated city: its behaviour (`profile.yaml`) and its grids, as arrays to draw from."""
 
 import hashlib
 from dataclasses import dataclass
@@ -65,17 +65,17 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def profile() -> Profile:
-    """The behaviour as written in `profile.yaml`."""
+    """The behaviour in `profile.yaml`."""
     return msgspec.yaml.decode(PATH.read_bytes(), type=Profile)
 
 
 def seeded(*parts: object) -> np.random.Generator:
-    """A generator that depends on `parts` alone."""
+    """A generator that depends only on `parts`."""
     return np.random.default_rng(np.frombuffer(_digest(*parts), np.uint64))
 
 
 def key_of(*parts: object) -> tuple[int, int]:
-    """Two 64-bit keys that depend on `parts` alone; ids are made from them."""
+    """Two 64-bit keys that depend only on `parts`; ids are computed from them."""
     raw = _digest(*parts)
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
 
@@ -86,8 +86,11 @@ def _digest(*parts: object) -> bytes:
 
 @dataclass(frozen=True)
 class CityModel:
-    """A city to draw from. Arrays over grids are ordered by grid code; `slowness` is the log of a
-    county's handling time relative to the limit; `weights` add up to 1."""
+    """A city to draw from. Arrays over grids are ordered by grid code.
+
+    weights: share of the reports by grid. hot: indexes of busy grids. slowness: log of the handling time of the
+    county relative to the limit, by grid. limits_ms: handling limits by type. source_weights: by type and source.
+    """
 
     code: str
     timezone: str
@@ -101,7 +104,7 @@ class CityModel:
     type_weights: NDArray[np.float64]
     limits_ms: NDArray[np.int64]
     severities: NDArray[np.int8]
-    source_weights: NDArray[np.float64]  # type x source
+    source_weights: NDArray[np.float64]
 
 
 def city_model(code: str = "330200", seed: int = 1) -> CityModel:
@@ -110,18 +113,18 @@ def city_model(code: str = "330200", seed: int = 1) -> CityModel:
     Raises:
         UserFault: the registry has no such city.
     """
-    known = {city.code: city for city in registry.cities()}
-    if code not in known:
-        raise UserFault(f"没有这个城市 no such city: {code}; known: {', '.join(sorted(known))}")
+    cities = {city.code: city for city in registry.cities()}
+    if code not in cities:
+        raise UserFault(f"没有这个城市 no such city: {code}; 已有 known: {', '.join(sorted(cities))}")
     behaviour, kinds, rng = profile(), event_types(), seeded(seed, code, "city")
-    # Areas without households stand for what could not be placed; nothing is reported from there.
+    # Towns 999 are for reports without a place; nothing is reported from there.
     grids = tuple(grid for grid in registry.grids(code) if "999" not in grid.town_code[6:])
     weights, hot = _grid_weights(grids, rng)
     counties = sorted({grid.county_code for grid in grids})
     effect = dict(zip(counties, rng.normal(0, 0.15, len(counties)), strict=True))
     return CityModel(
         code=code,
-        timezone=known[code].timezone,
+        timezone=cities[code].timezone,
         seed=seed,
         profile=behaviour,
         grids=grids,
@@ -137,7 +140,7 @@ def city_model(code: str = "330200", seed: int = 1) -> CityModel:
 
 
 def _grid_weights(grids: tuple[Any, ...], rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Load by households, uneven from grid to grid, and one grid in a hundred five times as busy."""
+    """Shares by households, varied at random; one grid in a hundred is five times as busy. And the busy grids."""
     size = np.array([grid.households or 500 for grid in grids], float)
     weights = np.sqrt(size) * rng.gamma(4.0, 0.25, len(grids))
     hot = rng.choice(len(grids), max(1, len(grids) // 100), replace=False)
@@ -158,5 +161,5 @@ def _normal(weights: list[float]) -> NDArray[np.float64]:
 
 
 def status_number(name: str) -> int:
-    """The place of a status in the contract's list."""
+    """The index of a status in the list of the contract."""
     return STATUSES.index(name)

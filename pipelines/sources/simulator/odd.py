@@ -1,5 +1,8 @@
-"""Odd messages: accepted, but with a warning. For the rules of `schemas/expectations/events.yaml` that warn, ways in
-which real producers break them. A location in another county is planted by the profile's share `astray` instead."""
+"""Odd messages, which are accepted with a warning: ways in which real producers break the rules that warn.
+
+The rules are those of `schemas/expectations/events.yaml`. Locations in another county come from the share `astray` of
+the profile instead.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,7 +14,7 @@ LONG_AGO = timedelta(days=500)  # the rule's limit is 400
 
 
 class OddKind(NamedTuple):
-    """One way to be odd: the rule that warns of it, and how a good message, changed in place, comes to break it."""
+    """A way to be odd: the rule that warns, and the function that changes a good message in place to break it."""
 
     rule: str
     way: str

@@ -1,4 +1,4 @@
-"""Planted personal data: invented numbers that look right, so that masking has something to find."""
+"""Planted personal data: invented but valid-looking numbers, to test masking."""
 
 from typing import Any, NamedTuple
 
@@ -14,14 +14,14 @@ _ID_CHECKS = "10X98765432"
 
 
 class Planted(NamedTuple):
-    """A piece of text with personal data in it: (kind, the value as written) of each."""
+    """A piece of text with personal data; `values`: (kind, value as written)."""
 
     text: str
     values: tuple[tuple[str, str], ...]
 
 
 def pool(rng: np.random.Generator, size: int = 4096) -> list[Planted]:
-    """`size` pieces; every kind occurs."""
+    """`size` pieces of text; every kind occurs."""
     makers = (_called, _with_id, _card, _plate, _mail, _landline, _name_only)
     return [makers[i % len(makers)](rng) for i in range(size)]
 
@@ -57,7 +57,7 @@ def _with_id(rng: np.random.Generator) -> Planted:
 
 
 def id_number(rng: np.random.Generator) -> str:
-    """An 18-digit ID number with a right check character."""
+    """An 18-digit ID number with a valid check character."""
     born = f"{rng.integers(1950, 2006)}{rng.integers(1, 13):02d}{rng.integers(1, 29):02d}"
     body = str(_pick(rng, ("330203", "330212", "330226", "341221", "522401"))) + born + _digits(rng, 3)
     return body + _ID_CHECKS[sum(int(d) * w for d, w in zip(body, _ID_WEIGHTS, strict=True)) % 11]

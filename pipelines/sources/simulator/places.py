@@ -1,4 +1,4 @@
-"""Where simulated reports happen: invented points, well inside the county where its outline is known."""
+"""Locations of simulated reports: invented points, well inside the county if its outline is known."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,13 +11,13 @@ from pipelines.places.coordinates import gcj02_shift
 from pipelines.places.outlines import outlines
 from pipelines.sources.simulator.model import Area, CityModel
 
-_MARGIN_M = 1_000.0  # from the county's border, so that nobody can be in doubt about the side
-_SPREAD = 0.0140  # degrees: a town's grids, and the reports of each, lie in a square of this side
+_MARGIN_M = 1_000.0  # from the border of the county, so that the side is not in doubt
+_SPREAD = 0.0140  # degrees: side of the square that contains the grids of a town and their reports
 _TRIES = 400
 
 
 class Places(NamedTuple):
-    """By grid: (longitude, latitude) in WGS-84 and in GCJ-02. `elsewhere`: a grid of another county, -1: none known."""
+    """(longitude, latitude) by grid, in WGS-84 and in GCJ-02. `elsewhere`: a grid in another county, or -1."""
 
     wgs84: NDArray[np.float64]
     gcj02: NDArray[np.float64]
@@ -27,9 +27,9 @@ class Places(NamedTuple):
 def places(model: CityModel) -> Places:
     """The places of a city; the same model gives the same places."""
     area = model.profile.areas[model.code]
-    found = np.array([_grid(grid.grid_code, _town(grid.town_code, area)) for grid in model.grids])
-    shift = np.column_stack(gcj02_shift(found[:, 0], found[:, 1]))
-    return Places(found, found + shift, _elsewhere(model))
+    points = np.array([_grid(grid.grid_code, _town(grid.town_code, area)) for grid in model.grids])
+    shift = np.column_stack(gcj02_shift(points[:, 0], points[:, 1]))
+    return Places(points, points + shift, _elsewhere(model))
 
 
 def _grid(code: str, town: tuple[float, float]) -> tuple[float, float]:
@@ -48,7 +48,7 @@ def _town(code: str, area: Area) -> tuple[float, float]:
 
 
 def _inside(town: str) -> tuple[float, float]:
-    """The first corner by chance whose square lies inside the county."""
+    """The first random corner whose square is inside the county."""
     inner, scale = _inner(town[:6]), np.array(outlines()[town[:6]].scale)
     low, high = np.array(inner.bounds[:2]), np.array(inner.bounds[2:])
     mixed = np.array([hash_of(f"{town}{number:03d}") for number in range(_TRIES)])
@@ -66,7 +66,7 @@ def _inner(county: str) -> Any:
 
 
 def _elsewhere(model: CityModel) -> NDArray[np.int64]:
-    """The grid half way round the city; codes are in order, and no county has half of all grids."""
+    """The grid half the list further; grids are ordered by code, and no county has half of them."""
     n = len(model.grids)
     other = (np.arange(n) + n // 2) % n
     county = np.array([grid.county_code for grid in model.grids])
@@ -75,5 +75,5 @@ def _elsewhere(model: CityModel) -> NDArray[np.int64]:
 
 
 def hash_of(code: str) -> int:
-    """A well mixed number from a code."""
+    """A 32-bit hash of a code."""
     return int(code) * 0x9E3779B97F4A7C15 >> 20 & 0xFFFFFFFF

@@ -1,7 +1,7 @@
-"""What happens: whole lives of reports as rows of numbers, one row a message, before any text exists.
+"""The lives of reports as rows of numbers, a row for each message, before texts are rendered.
 
-Everything about the reports of a day depends on (seed, city, day) alone. A backfill that is run twice,
-or over an overlapping range, therefore sends the same messages under the same event_ids.
+The reports of a day depend only on (seed, city, day). A backfill that is run twice, or over an overlapping range,
+therefore sends the same messages under the same event_ids.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from pipelines.sources.simulator.odd import KINDS as ODD_KINDS
 
 Rows = NDArray[np.void]
 
-# One message. Times in ms since the epoch (UTC); `due` 0: not given. `origin`: index into the run's list
-# of report-id prefixes; `number`: of the report there. `true` and `coded` are positions in the list of
-# types (`coded` -1: no own code); `person`: the type set by a person, -1 none. `draw`: the report's own
-# random number, for its text and its trimmings. `bad`: index into the kinds of bad or of odd messages, -1 good.
+# A message. Times are in ms since the epoch (UTC); `due` is 0 if it is not given. `origin`: index into the list of
+# report-id prefixes of the run; `number`: number of the report under that prefix. `true` and `coded`: indexes into the
+# list of types (`coded` -1: without a code); `person`: the type set by a person, or -1. `draw`: the random number of
+# the report, for its text and optional fields. `bad`: index into the kinds of bad or odd messages, -1 if good.
 ROW = np.dtype(
     [
         ("sent", "i8"), ("updated", "i8"), ("reported", "i8"), ("due", "i8"), ("hi", "u8"), ("lo", "u8"),
@@ -35,14 +35,16 @@ GOOD, DUPLICATE, LATE, CORRECTION, BAD, ODD = range(6)
 KINDS = ("good", "duplicate", "late", "correction", "bad", "odd")
 LATE_MS = 10 * 60_000
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# Mean of log(handling time / limit) is -z x sigma, so that `within_limit` of all lie below the limit.
+# The mean of log(handling time / limit) is -z x sigma, so that the share `within_limit` is below the limit.
 _Z = {0.80: 0.8416, 0.85: 1.0364, 0.88: 1.1750, 0.90: 1.2816, 0.95: 1.6449}
 
 
 @dataclass(frozen=True)
 class Surge:
-    """A type that rises: `counts` more reports of it on each day from `first` on, spread over `grids`
-    (positions in the model). `area` is the code of the grid, town or county."""
+    """A type that rises in an area: `counts` additional reports on each day from `first` on.
+
+    area: code of a grid, town or county. grids: its grids, as indexes in the model. kind: index of the type.
+    """
 
     area: str
     grids: tuple[int, ...]
@@ -56,21 +58,23 @@ class Surge:
 
 
 def surges(model: CityModel, last: date) -> tuple[Surge, ...]:
-    """Four grids, two towns and a county where a type rises over the three days up to `last`."""
+    """Surges in four grids, two towns and a county, over the three days up to `last`."""
     rng, levels = seeded(model.seed, model.code, "surges"), [(12, (6, 10, 16))] * 4 + [(9, (30, 60, 90))] * 2
-    found = []
+    planned = []
     for digits, counts in [*levels, (6, (60, 120, 180))]:
         area = model.grids[int(rng.integers(len(model.grids)))].grid_code[:digits]
         inside = tuple(i for i, grid in enumerate(model.grids) if grid.grid_code.startswith(area))
-        kind = int(rng.integers(len(model.codes) - 1))  # not the last: 999, other
-        found.append(Surge(area, inside, kind, last - timedelta(days=len(counts) - 1), counts))
-    return tuple(found)
+        kind = int(rng.integers(len(model.codes) - 1))  # without the last: 999, other
+        planned.append(Surge(area, inside, kind, last - timedelta(days=len(counts) - 1), counts))
+    return tuple(planned)
 
 
 @dataclass(frozen=True)
 class Disorder:
-    """How messy the sending is: shares of the good messages. `late`: sent ten minutes to three days
-    after they happened, or after the message that followed them. `odd`: accepted with a warning."""
+    """Disorder of the sending, as shares of the good messages.
+
+    late: sent ten minutes to three days late, or after the message that follows. odd: accepted with a warning.
+    """
 
     duplicate: float = 0.02
     late: float = 0.015
@@ -84,7 +88,7 @@ def midnight_ms(day: date, timezone: str) -> int:
 
 
 def day_start_times(model: CityModel, day: date, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` moments of a local day, by the profile's hours, ascending; ms since the epoch."""
+    """`count` times of a local day, distributed over the hours as in the profile, ascending; ms since the epoch."""
     hours = np.array(model.profile.hour_weights)
     start, end = (midnight_ms(day + timedelta(n), model.timezone) for n in (0, 1))
     hour = rng.choice(24, count, p=hours / hours.sum())
@@ -93,13 +97,13 @@ def day_start_times(model: CityModel, day: date, count: int, rng: np.random.Gene
 
 
 def day_count(model: CityModel, day: date, per_grid: float, rng: np.random.Generator) -> int:
-    """How many reports a day brings: Poisson around load x weekday."""
+    """The number of reports of a day: Poisson with mean load x weekday factor."""
     expected = per_grid * len(model.grids) * model.profile.weekday_factors[day.weekday()]
     return int(rng.poisson(expected))
 
 
 def births(model: CityModel, rng: np.random.Generator, reported: NDArray[np.int64], surge: Surge | None = None) -> Rows:
-    """One row per new report, its first message."""
+    """The first message of each new report."""
     n, shares = len(reported), model.profile.shares
     rows = np.zeros(n, ROW)
     rows["reported"] = rows["updated"] = reported
@@ -163,7 +167,7 @@ def _shift(model: CityModel) -> float:
 
 
 def _satisfy(model: CityModel, rng: np.random.Generator, rows: Rows) -> None:
-    """Who is asked after closing; late handling makes people unhappier."""
+    """Satisfaction after closing, for a share of the reports; lower after late handling."""
     closed = rows["status"] == status_number("closed")
     asked = closed & (rng.random(len(rows)) < model.profile.shares.satisfaction)
     overdue = rows["updated"] > rows["reported"] + model.limits_ms[rows["true"]]
@@ -201,7 +205,7 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def disturb(rows: Rows, rng: np.random.Generator, disorder: Disorder, key: tuple[int, int]) -> Rows:
-    """The same messages with late ones, exact resends, bad and odd ones among them."""
+    """The messages with some of them late, and with exact resends, bad and odd messages added."""
     rows = _delay(rows, rng, disorder.late)
     spoiled = _spoiled(rows, rng, disorder.bad, BAD, len(BAD_KINDS), key)
     resent = _resent(rows, rng, disorder.duplicate)
@@ -229,7 +233,7 @@ def _resent(rows: Rows, rng: np.random.Generator, share: float) -> Rows:
 
 
 def _spoiled(rows: Rows, rng: np.random.Generator, share: float, kind: int, ways: int, key: tuple[int, int]) -> Rows:
-    """Copies of other reports' messages, under ids of their own, to be made bad or odd when rendered."""
+    """Copies of messages under ids of their own, to be made bad or odd when they are rendered."""
     if not share:
         return rows[:0]
     copies = rows[rng.random(len(rows)) < share]
@@ -241,5 +245,5 @@ def _spoiled(rows: Rows, rng: np.random.Generator, share: float, kind: int, ways
 
 
 def now_ms() -> int:
-    """The present, in ms since the epoch."""
+    """The current time in ms since the epoch."""
     return int(datetime.now(UTC).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""From rows of numbers to bytes: the messages as they are sent, each with what the manifest says of it."""
+"""Renders rows of numbers as bytes: the messages as they are sent, each with its entry of the manifest."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ from schemas.contract.v1 import CRSS, SOURCES, STATUSES
 
 _encode = msgspec.json.encode
 _UNIT = 1 / 1024
-# Trimmings of newer apps; contract v1 keeps them in `extra`.
+# Fields of newer apps, which contract v1 keeps in `extra`.
 _UNKNOWN: tuple[Message, ...] = (
     {"app_version": "3.8.1"},
     {"photos": 2, "app": {"os": "android", "build": 381}},
@@ -30,7 +30,7 @@ _UNKNOWN: tuple[Message, ...] = (
 
 
 class Renderer:
-    """Writes out messages of one city. `prefixes` grows with the run: report ids are prefix + number."""
+    """Renders the messages of a city. Report ids are prefix + number; `prefixes` grows with the run."""
 
     def __init__(self, model: CityModel, texts: Texts) -> None:
         self.model, self.texts = model, texts
@@ -87,7 +87,7 @@ class Renderer:
             message["source_type"] = self._source_types[row.coded]
         if row.person >= 0:
             message["event_type"] = self._codes[row.person]
-        planted += self._trim(message, row)
+        planted += self._add_optional(message, row)
         if row.kind == BAD:
             return self._bad(message, row, planted)
         kind = self._odd(message, row) if row.kind == ODD else KINDS[row.kind]
@@ -107,9 +107,8 @@ class Renderer:
             astray=self._strays(row),
         )
 
-    def _trim(self, message: Message, row: "_Row") -> tuple[tuple[str, str], ...]:
-        """The optional fields, each by its own ten bits of the report's random number; what personal data
-        they hold."""
+    def _add_optional(self, message: Message, row: "_Row") -> tuple[tuple[str, str], ...]:
+        """Adds optional fields, each decided by ten bits of the report's random number; returns their personal data."""
         shares, draw = self._shares, row.draw
         if _part(draw, 40) < shares.located:
             message["location"] = self._location(row)
@@ -122,14 +121,14 @@ class Renderer:
         if _part(draw * 7 + row.step * 131, 8) >= shares.unknown_field:
             return ()
         if draw % 5 == 0:
-            found = self.texts.personal[(draw >> 12) % len(self.texts.personal)]
-            message["contact"] = {"note": found.text}
-            return found.values
+            planted = self.texts.personal[(draw >> 12) % len(self.texts.personal)]
+            message["contact"] = {"note": planted.text}
+            return planted.values
         message |= _UNKNOWN[draw % len(_UNKNOWN)]
         return ()
 
     def _location(self, row: "_Row") -> dict[str, Any]:
-        """Near the grid's point, or near a point of another county for those that stray."""
+        """A location near the point of the grid, or near a point in another county if the report strays."""
         draw, crs = row.draw, CRSS[(1, 1, 1, 0, 2)[row.draw % 5]]
         grid = self._places.elsewhere[row.grid] if self._strays(row) else row.grid
         lon, lat = (self._places.gcj02 if crs == "gcj02" else self._places.wgs84)[grid].tolist()
@@ -141,7 +140,7 @@ class Renderer:
         return astray and bool(self._places.elsewhere[row.grid] >= 0)
 
     def _odd(self, message: Message, row: "_Row") -> str:
-        """Twists the message, a report of its own; its kind."""
+        """Makes the message odd, as a report of its own; returns its kind."""
         kind = ODD_KINDS[row.bad]
         message["report_id"] += f"-odd{row.step}"
         kind.twist(message)
@@ -172,7 +171,7 @@ _NEEDED = ("draw", "due", "number", "origin", "grid", "true", "coded", "person",
 
 
 class _Row(msgspec.Struct, gc=False):
-    """One row as Python numbers; the fields of plan.ROW that rendering needs."""
+    """A row as Python numbers: the fields of plan.ROW that rendering needs."""
 
     draw: int
     due: int
@@ -192,10 +191,10 @@ class _Row(msgspec.Struct, gc=False):
 
 
 def _within(planted: tuple[tuple[str, str], ...], value: bytes | None) -> tuple[tuple[str, str], ...]:
-    """What of the planted personal data the message still holds."""
-    return tuple(one for one in planted if value and one[1].encode() in value)
+    """The planted personal data that the message still contains."""
+    return tuple((kind, text) for kind, text in planted if value and text.encode() in value)
 
 
 def _part(draw: int, shift: int) -> float:
-    """Ten bits of a random number as a share of 0..1."""
+    """Ten bits of a random number as a number in 0..1."""
     return (draw >> shift & 1023) * _UNIT

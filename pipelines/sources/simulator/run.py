@@ -1,4 +1,4 @@
-"""From a simulated city into Kafka, block by block, with the manifest written on the way."""
+"""Sends a simulated city to Kafka, block by block, and writes the manifest."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ BLOCK = 10_000  # messages between two flushes
 
 @dataclass
 class Tally:
-    """What was acknowledged so far: by kind, and per partition."""
+    """Acknowledged messages by kind and by partition."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     partitions: Counter[int] = field(default_factory=Counter)
@@ -36,7 +36,7 @@ def send(
     manifest: ManifestWriter | None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Tally:
-    """Sends list after list; each is in the manifest before it is sent and acknowledged after.
+    """Sends list by list. Each list is written to the manifest before it is sent, and its positions afterwards.
 
     Raises:
         TransientFault: Kafka did not acknowledge in time.
@@ -47,17 +47,17 @@ def send(
             manifest.intend(part)
         for sent in part:
             publisher.send(sent.value, sent.grid.encode())
-        places = publisher.flush()
+        positions = publisher.flush()
         if manifest:
-            manifest.acknowledge(places)
+            manifest.acknowledge(positions)
         tally.kinds.update(sent.kind for sent in part)
-        tally.partitions.update(place.partition for place in places)
+        tally.partitions.update(position.partition for position in positions)
         advance(len(part))
     return tally
 
 
 def pretend(parts: Iterable[list[Sent]], advance: Callable[[int], None] = lambda count: None) -> Tally:
-    """Counts what would be sent."""
+    """Counts the messages without sending them."""
     tally = Tally()
     for part in parts:
         tally.kinds.update(sent.kind for sent in part)

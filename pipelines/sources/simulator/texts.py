@@ -1,4 +1,4 @@
-"""What reports say: wordings of `phrases.yaml` and the taxonomy's examples, written out in advance."""
+"""Texts of reports: phrases of `phrases.yaml` and the examples of the taxonomy, expanded in advance."""
 
 import functools
 import re
@@ -16,7 +16,7 @@ from schemas.contract.v1 import SOURCES
 from schemas.event_types import event_types
 
 PATH = Path(__file__).with_name("phrases.yaml")
-BODIES = 512  # wordings kept per type
+BODIES = 512  # texts per type
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -29,7 +29,7 @@ class Phrases(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Texts:
-    """Pools to take from: `bodies` by type, `openers` by source (positions as in the contract)."""
+    """Pools of texts: `bodies` by type, `openers` by source (in the order of the contract)."""
 
     bodies: tuple[tuple[str, ...], ...]
     openers: tuple[tuple[str, ...], ...]
@@ -43,7 +43,7 @@ class Texts:
 
 @functools.cache
 def texts(seed: int) -> Texts:
-    """The pools of a seed; about 0.3 s for the first time."""
+    """The pools of a seed; the first call takes about 0.3 s."""
     phrases, rng = msgspec.yaml.decode(PATH.read_bytes(), type=Phrases), seeded(seed, "texts")
     return Texts(
         bodies=tuple(_bodies(phrases, kind.code, kind.examples, rng) for kind in event_types()),
@@ -59,8 +59,8 @@ def _bodies(phrases: Phrases, code: int, examples: tuple[str, ...], rng: np.rand
 
 
 def _write_out(template: str, slots: dict[str, tuple[str, ...]], rng: np.random.Generator) -> str:
-    def chosen(options: tuple[str, ...] | list[str]) -> str:
+    def pick(options: tuple[str, ...] | list[str]) -> str:
         return options[int(rng.integers(len(options)))]
 
-    text = _CHOICE.sub(lambda found: chosen(found[1].split("|")), template)
-    return _SLOT.sub(lambda found: chosen(slots[found[1]]), text).rstrip("，")
+    text = _CHOICE.sub(lambda match: pick(match[1].split("|")), template)
+    return _SLOT.sub(lambda match: pick(slots[match[1]]), text).rstrip("，")

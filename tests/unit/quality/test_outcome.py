@@ -1,4 +1,4 @@
-"""What is read from a result of Great Expectations: a broken rule, and one that could not be computed."""
+"""What is read from a result of Great Expectations: a broken rule, and a rule that could not be computed."""
 
 import json
 import subprocess
@@ -12,10 +12,10 @@ import pytest
 from dagster_project.quality import MOST_DAYS, due
 from infra.cli.figures.quality import exit_code
 from pipelines.errors import UserFault
-from pipelines.quality.checkpoint import chosen, sample_query
+from pipelines.quality.checkpoint import sample_query, suites_of
 from pipelines.quality.docs import index, offline
 from pipelines.quality.history import Document
-from pipelines.quality.outcome import RuleResult, errors, finding, without_values
+from pipelines.quality.outcome import RuleResult, errors, rule_result, without_values
 from schemas.contract.v1 import SOURCES, STATUSES
 from schemas.expectations import Expectation, suites
 from schemas.reasons import reasons
@@ -43,29 +43,29 @@ def _result(success: bool, info: dict[str, Any], **found: Any) -> dict[str, Any]
     }
 
 
-def _finding(success: bool, info: dict[str, Any], **found: Any) -> RuleResult:
-    return finding(RULE, "events", DAY, _result(success, info, **found), 10, "SELECT 1")
+def _rule_result(success: bool, info: dict[str, Any], **found: Any) -> RuleResult:
+    return rule_result(RULE, "events", DAY, _result(success, info, **found), 10, "SELECT 1")
 
 
 def test_a_broken_rule_is_counted_among_the_rows_that_have_a_value() -> None:
-    found = _finding(False, FINE, **BROKEN)
+    found = _rule_result(False, FINE, **BROKEN)
     assert (found.outcome, found.unexpected, found.checked, found.percent) == ("failed", 1, 8, 12.5)
     assert found.grave
 
 
 def test_the_rows_of_a_query_need_not_be_those_of_the_table() -> None:
-    found = _finding(False, FINE, observed_value=24)
+    found = _rule_result(False, FINE, observed_value=24)
     assert (found.outcome, found.unexpected, found.checked, found.percent) == ("failed", 24, 10, None)
 
 
 @pytest.mark.parametrize("info", [RAISED, {"MetricConfigurationID(a)": RAISED, "MetricConfigurationID(b)": FINE}])
-def test_what_could_not_be_computed_is_no_broken_rule(info: dict[str, Any]) -> None:
-    found = _finding(False, info)
+def test_what_could_not_be_computed_is_not_a_broken_rule(info: dict[str, Any]) -> None:
+    found = _rule_result(False, info)
     assert (found.outcome, found.unexpected, found.percent, found.grave) == ("error", None, None, False)
     assert found.detail == "ClickHouse 6 CANNOT_PARSE_TEXT"
 
 
-def test_other_faults_are_told_in_their_first_line() -> None:
+def test_other_errors_are_reported_by_their_first_line() -> None:
     info = {"raised_exception": True, "exception_message": 'Error: The column "nope" does not exist.\nTraceback'}
     assert list(errors(_result(False, info))) == ['Error: The column "nope" does not exist.']
 
@@ -78,8 +78,8 @@ def test_values_are_not_kept(info: dict[str, Any]) -> None:
     assert kept["expectation_config"]["meta"]["sample_query"] == "SELECT 1"
 
 
-def test_the_exit_code_tells_a_grave_rule_from_one_that_could_not_be_computed() -> None:
-    passed, failed, lost = (_finding(True, FINE), _finding(False, FINE, **BROKEN), _finding(False, RAISED))
+def test_the_exit_code_distinguishes_a_critical_rule_from_a_rule_that_could_not_be_computed() -> None:
+    passed, failed, lost = (_rule_result(True, FINE), _rule_result(False, FINE, **BROKEN), _rule_result(False, RAISED))
     slight = replace(failed, severity="warn")
     assert [exit_code(seen) for seen in ([passed, slight], [passed, lost], [lost, failed])] == [0, 3, 1]
 
@@ -100,8 +100,8 @@ def test_a_found_query_becomes_one_that_can_be_pasted() -> None:
 
 
 def test_a_table_without_expectations_is_the_users_mistake() -> None:
-    with pytest.raises(UserFault, match="choose from events, ledger"):
-        chosen(["nope"])
+    with pytest.raises(UserFault, match="choose from 可选: events, ledger"):
+        suites_of(["nope"])
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_nothing_on_a_page_comes_from_elsewhere() -> None:
         "<a href='https://elsewhere.example'>out</a><a href='#below'>below</a><table><td>Status</td></table>"
         "<footer><a href='https://elsewhere.example/news'>news</a></footer></body></html>"
     )
-    made = offline(page, "events · 2026-11-20")
-    assert "http" not in made and "<script" not in made and "<img" not in made
-    assert "out<a href='#below'>below</a>" in made
-    assert "结论 Status" in made and "<title>events · 2026-11-20</title>" in made
+    text = offline(page, "events · 2026-11-20")
+    assert "http" not in text and "<script" not in text and "<img" not in text
+    assert "out<a href='#below'>below</a>" in text
+    assert "结论 Status" in text and "<title>events · 2026-11-20</title>" in text
 
 
 def test_the_first_page_counts_by_table_and_day() -> None:
@@ -150,13 +150,13 @@ def test_great_expectations_takes_every_rule() -> None:
 
     gx.gx.get_context(mode="ephemeral")
     for suite in suites().values():
-        made = gx.translated(suite, DAY).expectations
-        assert {one.meta["rule"] for one in made} == {one.rule for one in suite.expectations}
-        assert "$day" not in str([one.configuration.kwargs for one in made])
-        assert all(one.description.endswith(f"({one.meta['rule']})") for one in made)
+        rules = gx.translated(suite, DAY).expectations
+        assert {rule.meta["rule"] for rule in rules} == {rule.rule for rule in suite.expectations}
+        assert "$day" not in str([rule.configuration.kwargs for rule in rules])
+        assert all(rule.description.endswith(f"({rule.meta['rule']})") for rule in rules)
 
 
-def test_it_can_be_imported_where_the_main_module_is_no_file() -> None:
+def test_it_can_be_imported_if_the_main_module_has_no_file() -> None:
     """As in a run of Dagster's code server."""
     code = (
         "from datetime import datetime\nfrom pipelines.quality import docs\n"

@@ -57,12 +57,15 @@ def required(schema: Schema) -> list[str]:
 BREAKS: dict[str, tuple[Callable[[Schema], object], str]] = {
     "removed": (lambda s: fields(s).pop("handler"), "$.handler: removed"),
     "removed inside": (lambda s: fields(s, "Location").pop("crs"), "$.location.crs: removed"),
-    "retyped": (lambda s: fields(s).update(severity={"type": "string"}), "$.severity: type integer is no longer taken"),
+    "retyped": (
+        lambda s: fields(s).update(severity={"type": "string"}),
+        "$.severity: type integer is no longer accepted",
+    ),
     "retyped optional": (
         lambda s: fields(s)["satisfaction"]["anyOf"].__setitem__(0, {"type": "string"}),
-        "$.satisfaction: type integer is no longer taken",
+        "$.satisfaction: type integer is no longer accepted",
     ),
-    "null no more": (lambda s: fields(s)["due_at"]["anyOf"].pop(), "$.due_at: type null is no longer taken"),
+    "null no more": (lambda s: fields(s)["due_at"]["anyOf"].pop(), "$.due_at: type null is no longer accepted"),
     "now required": (lambda s: required(s).append("handler"), "$.handler: newly required"),
     "new and required": (
         lambda s: (fields(s).update(weather={"type": "string"}), required(s).append("weather")),
@@ -73,10 +76,10 @@ BREAKS: dict[str, tuple[Callable[[Schema], object], str]] = {
     "shorter": (lambda s: fields(s)["text"].update(maxLength=2000), "$.text: maxLength 4000 became 2000"),
     "longer at least": (lambda s: fields(s)["text"].update(minLength=2), "$.text: minLength 1 became 2"),
     "a first limit": (lambda s: optional(s, "reporter").update(minLength=1), "$.reporter: minLength none became 1"),
-    "enum value gone": (lambda s: fields(s)["source"]["enum"].remove("forum"), "$.source: no longer takes forum"),
+    "enum value gone": (lambda s: fields(s)["source"]["enum"].remove("forum"), "$.source: no longer accepts forum"),
     "first enum": (
         lambda s: fields(s)["text"].update(enum=["a"]),
-        "$.text: no longer takes any other value",
+        "$.text: no longer accepts any other value",
     ),
     "another pattern": (
         lambda s: fields(s)["grid_code"].update(pattern="^33[0-9]{10}$"),

@@ -45,8 +45,11 @@ def test_a_suite_reads_its_own_table_unless_it_names_another() -> None:
             "of a row rule is one of reject, warn",
         ),
         (suite(rule().replace("level: row", "level: table")), "severity of a table rule is one of critical"),
-        (suite(rule().replace("severity: warn", "severity: reject")), "some_rule: refuses messages, but is no reason"),
-        (suite(rule("not_json").replace("severity: warn", "severity: reject")), "no reason of stage judge"),
+        (
+            suite(rule().replace("severity: warn", "severity: reject")),
+            "some_rule: rejects messages, but is not a reason",
+        ),
+        (suite(rule("not_json").replace("severity: warn", "severity: reject")), "not a reason of stage judge"),
     ],
 )
 def test_what_is_refused_on_reading(content: bytes, said: str) -> None:

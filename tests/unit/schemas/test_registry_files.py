@@ -71,7 +71,12 @@ def test_apportion_is_exact_and_keeps_the_least() -> None:
 @pytest.mark.parametrize(
     ("name", "before", "after", "complaint"),
     [
-        ("grids.csv", "440310001002,", "440310001001,", r"440310/grids.csv:3: grid_code 440310001001 stands in line 2"),
+        (
+            "grids.csv",
+            "440310001002,",
+            "440310001001,",
+            r"440310/grids.csv:3: grid_code 440310001001 is already in line 2",
+        ),
         ("grids.csv", "440310001002,", "44031000100,", r"440310/grids.csv:3: grid_code: .*matching regex"),
         ("grids.csv", "440310001002,", "440310009002,", r"no area has code 440310009"),
         ("grids.csv", "六和社区,Liuhe Community,,", "六和社区,Liuhe Community,many,", r":3: households: Expected `int"),
@@ -89,7 +94,7 @@ def test_apportion_is_exact_and_keeps_the_least() -> None:
         ("towns.csv", "440310006,", "440310007,", r"no area has code 440310006"),
         ("city.yaml", "grids: 23", "grids: 24", r"grids.csv: 23 rows, but city.yaml announces 24"),
         ("city.yaml", "Asia/Shanghai", "Asia/Atlantis", r"city.yaml: .*Asia/Atlantis"),
-        ("city.yaml", '"440310"', '"440311"', r"code 440311 stands in folder 440310"),
+        ("city.yaml", '"440310"', '"440311"', r"code 440311 is in folder 440310"),
         ("city.yaml", "en: Pingshan\n", "", r"city.yaml: .*missing required field `en`"),
     ],
 )

@@ -1,4 +1,4 @@
--- What was found, newest check of each table, day and rule first.
+-- The newest result of each table, day and rule, newest day first.
 SELECT checked_at, table_name, day, rule, level, severity, outcome, unexpected, checked, percent, sample_query, detail
 FROM quality_latest
 WHERE ({table:String} = '' OR table_name = {table:String})
