@@ -186,5 +186,5 @@ def states(report: VerifyReport) -> dict[str, str]:
     return {check.name: check.state for check in report.checks}
 
 
-def found(report: VerifyReport) -> set[tuple[str, str, str]]:
+def findings(report: VerifyReport) -> set[tuple[str, str, str]]:
     return {(check.name, finding.state, finding.en) for check in report.checks for finding in check.findings}

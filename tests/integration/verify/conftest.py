@@ -1,4 +1,4 @@
-"""A faultless small load to spoil, and `verify` over it."""
+"""A small correct load that tests can spoil, and `verify` over it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,9 @@ from tests.support.world import World, make_world
 
 @pytest.fixture
 def world(stack: Any) -> World:
-    made = make_world(stack.loader, stack.bootstrap, stack.topic)
+    world = make_world(stack.loader, stack.bootstrap, stack.topic)
     stack.loader.command("SYSTEM STOP MERGES events")  # what the tests double must stay double
-    return made
+    return world
 
 
 @pytest.fixture

@@ -33,12 +33,12 @@ def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
     for command in (verify, sql, quarantine):
         command.register(app)
 
-    def one(*arguments: str) -> Result:
+    def run_line(*arguments: str) -> Result:
         with pytest.raises(SystemExit) as stop, faults_as_lines():
             app(arguments)
         return Result(int(stop.value.code or 0), *capfd.readouterr())
 
-    return one
+    return run_line
 
 
 def test_verify_holds(run: Run, world: World) -> None:
@@ -103,18 +103,18 @@ def test_quarantine(run: Run, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("show", "0:0"), "nothing of topic"),
         (("show", "zero"), "give PARTITION:OFFSET"),
         (("list", "--reason", "not_jsn"), "did you mean not_json?"),
     ],
 )
-def test_quarantine_mistakes(run: Run, world: World, arguments: tuple[str, ...], said: str) -> None:
+def test_quarantine_mistakes(run: Run, world: World, arguments: tuple[str, ...], message: str) -> None:
     world.write()
     result = run("quarantine", *arguments)
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
-    assert said in result.err
+    assert message in result.err
 
 
 def test_sql_prints_a_table_json_or_csv(run: Run, world: World) -> None:
@@ -147,7 +147,7 @@ def test_sql_shows_a_thousand_rows_and_says_so(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("SELECT nope FROM reports", "--user", "engineer"), "ClickHouse 47 UNKNOWN_IDENTIFIER: "),
         (("SELEC 1", "--user", "engineer"), "ClickHouse 62 SYNTAX_ERROR: "),
@@ -159,10 +159,10 @@ def test_sql_shows_a_thousand_rows_and_says_so(run: Run) -> None:
         (("--file", "/nowhere.sql"), "cannot read /nowhere.sql"),
     ],
 )
-def test_sql_mistakes(run: Run, arguments: tuple[str, ...], said: str) -> None:
+def test_sql_mistakes(run: Run, arguments: tuple[str, ...], message: str) -> None:
     result = run("sql", *arguments)
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
-    assert said in result.err
+    assert message in result.err
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`verify` against a real Kafka and ClickHouse: it holds for a faultless load, and names each fault put in."""
+"""`verify` against a real Kafka and ClickHouse: it holds for a correct load, and names each fault put in."""
 
 import copy
 import hashlib
@@ -11,13 +11,13 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from infra.cli.data.verify import FIGURES
 from pipelines.verify import VerifyReport
-from tests.support.world import RESEND, World, document, event_row, found, ledger_row, quarantine_row, states
+from tests.support.world import RESEND, World, document, event_row, findings, ledger_row, quarantine_row, states
 
 
 def test_a_faultless_load_holds(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
     report = check()
-    assert found(report) == set()
+    assert findings(report) == set()
     assert report.holds
     expected = {"read": 15, "accepted": 13, "rejected": 1, "resends": 1, "lost": 0, "lag": 0}
     assert expected.items() <= report.check("completeness").figures.items()
@@ -88,8 +88,8 @@ def put_a_message_in_both(world: World) -> None:
 
 
 def swap_two_events(world: World) -> None:
-    one, two = world.event(1, 0), world.event(1, 1)
-    one["kafka_offset"], two["kafka_offset"] = 1, 0
+    first, second = world.event(1, 0), world.event(1, 1)
+    first["kafka_offset"], second["kafka_offset"] = 1, 0
 
 
 def quarantine_other_bytes(world: World) -> None:
@@ -140,7 +140,7 @@ def test_a_fault_is_named(world: World, check: Callable[..., VerifyReport], spoi
     world.write()
     report = check()
     assert not report.holds
-    assert (name, "fails", en) in found(report)
+    assert (name, "fails", en) in findings(report)
 
 
 def test_a_lost_message_is_named_by_its_position(world: World, check: Callable[..., VerifyReport]) -> None:
@@ -154,7 +154,7 @@ def test_quick_cannot_tell_lost_from_merged_and_says_so(world: World, check: Cal
     lose_an_event(world)
     world.write()
     report = check(quick=True)
-    assert ("counts", "warns", "rows merged away were not proven by reading Kafka") in found(report)
+    assert ("counts", "warns", "rows merged away were not proven by reading Kafka") in findings(report)
     assert report.check("completeness").skipped
 
 
@@ -188,7 +188,7 @@ def test_what_is_in_flight_is_no_fault(world: World, check: Callable[..., Verify
     world.ledger.append(ledger_row(world, 1, 5, 5, "before"))
     world.write()
     fresh, old = check(), check(patience=-1)
-    assert found(fresh) == set()
+    assert findings(fresh) == set()
     assert fresh.check("completeness").figures["lag"] == 2
     assert old.holds
     assert states(old)["ledger"] == "warns"
@@ -213,9 +213,9 @@ def test_a_load_that_began_after_retention_is_a_warning(world: World, check: Cal
     admin.delete_records({TopicPartition(world.topic, 0): 5})
     admin.close()
     report = check()
-    assert ("ledger", "warns", "the load began after retention had passed the first offsets") in found(report)
-    # Offset 8 is a resend of offset 1, which this load never saw: nothing stands in its place.
-    assert ("completeness", "fails", "LOST: in neither table, event_id nowhere") in found(report)
+    assert ("ledger", "warns", "the load began after retention had passed the first offsets") in findings(report)
+    # Offset 8 is a resend of offset 1, which was never loaded: its event_id is nowhere.
+    assert ("completeness", "fails", "LOST: in neither table, event_id nowhere") in findings(report)
 
 
 def test_a_second_epoch_may_double_rows_until_they_merge(world: World, check: Callable[..., VerifyReport]) -> None:

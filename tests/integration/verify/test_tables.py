@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.services.queries import query_text
 from pipelines.verify import VerifyReport
-from tests.support.world import DAY, MORNING, World, document, event_row, found, insert, ledger_row, states
+from tests.support.world import DAY, MORNING, World, document, event_row, findings, insert, ledger_row, states
 
 
 def spoil_state(world: World, **changed: Any) -> None:
@@ -23,26 +23,26 @@ def test_an_older_state_is_named(world: World, check: Callable[..., VerifyReport
     world.write()
     older = world.event(0, 1)
     spoil_state(world, event_id=older["event_id"], status=older["status"], updated_at=older["updated_at"])
-    assert ("reports", "fails", "state is not the newest event") in found(check())
+    assert ("reports", "fails", "state is not the newest event") in findings(check())
 
 
 def test_an_altered_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
     spoil_state(world, grid_code="330203001002")
-    assert found(check()) == {("reports", "fails", "state differs from its event")}
+    assert findings(check()) == {("reports", "fails", "state differs from its event")}
 
 
 def test_a_lost_state_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
     world.client.command("ALTER TABLE report_states DELETE WHERE report_id = 'R1'", settings={"mutations_sync": 2})
-    assert ("reports", "fails", "report has events and no state") in found(check())
+    assert ("reports", "fails", "report has events and no state") in findings(check())
 
 
 def test_wrong_handling_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
     row = {"day": DAY, "report_id": "R0", "first_handled_at": MORNING, "reopened": 0}
     insert(world.client, "report_handling", row)
-    assert found(check()) == {("reports", "fails", "handling differs from the events")}
+    assert findings(check()) == {("reports", "fails", "handling differs from the events")}
 
 
 def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., VerifyReport]) -> None:
@@ -50,7 +50,7 @@ def test_a_report_on_two_days_is_a_warning(world: World, check: Callable[..., Ve
     world.write()
     report = check()
     assert report.holds
-    assert found(report) == {("reports", "warns", "report is on two days or in two cities")}
+    assert findings(report) == {("reports", "warns", "report is on two days or in two cities")}
 
 
 def roll_up(world: World, started: timedelta = timedelta(minutes=1)) -> None:
@@ -94,7 +94,7 @@ def test_a_wrong_rollup_is_named(world: World, check: Callable[..., VerifyReport
     roll_up(world)
     column, _, value = change.partition(" = ")
     replace(world, "rollup_daily", column, value)
-    assert ("rollup", "fails", "cell differs from its recomputation") in found(check())
+    assert ("rollup", "fails", "cell differs from its recomputation") in findings(check())
 
 
 def test_a_day_built_right_behind_a_push_is_excused(world: World, check: Callable[..., VerifyReport]) -> None:
@@ -140,7 +140,7 @@ def test_current_marts_hold(world: World, check: Callable[..., VerifyReport]) ->
     assert states(check())["marts"] == "skipped"
     build_marts(world)
     report = check()
-    assert (found(report), states(report)["marts"]) == (set(), "holds")
+    assert (findings(report), states(report)["marts"]) == (set(), "holds")
     assert report.check("marts").figures == {"builds_current": 4, "builds_stale": 0}
 
 

@@ -19,7 +19,7 @@ def ranges(*rows: tuple[int, int, int, int, int], **other: Any) -> Ranges:
     return Ranges(ID, other.pop("epoch", 1), 0, *columns, written=ones, written_at=ones, **other)
 
 
-def found(*loads: Ranges, begin: int = 0, patience: int = 600) -> list[tuple[str, str]]:
+def findings(*loads: Ranges, begin: int = 0, patience: int = 600) -> list[tuple[str, str]]:
     check = check_ledger(loads, {(ID, 0): begin}, patience)
     return [(finding.state, finding.en.split(":")[0]) for finding in check.findings]
 
@@ -59,7 +59,7 @@ def test_one_message_too_many_or_too_few_is_named(counts: list[tuple[int, int, i
     at, change = data.draw(st.integers(0, len(counts) - 1)), data.draw(st.sampled_from([-1, 1]))
     good = load.good.copy()
     good[at] += change
-    assert found(replace(load, good=good)) == [("fails", "range does not add up")]
+    assert findings(replace(load, good=good)) == [("fails", "range does not add up")]
 
 
 def test_a_long_range_that_covers_later_ones_overlaps_them_all() -> None:
@@ -69,16 +69,16 @@ def test_a_long_range_that_covers_later_ones_overlaps_them_all() -> None:
 
 
 def test_one_range_with_two_sets_of_figures() -> None:
-    assert found(ranges((0, 9, 10, 0, 0), (0, 9, 9, 1, 0))) == [
+    assert findings(ranges((0, 9, 10, 0, 0), (0, 9, 9, 1, 0))) == [
         ("fails", "one range was recorded with different figures")
     ]
 
 
 def test_where_the_first_range_may_begin() -> None:
     late = ranges((5, 9, 5, 0, 0))
-    assert found(late, begin=0) == [("fails", "Kafka still has offsets before the first range")]
-    assert found(late, begin=5) == [("warns", "the load began after retention had passed the first offsets")]
-    assert found(ranges((0, 9, 10, 0, 0)), begin=5) == []
+    assert findings(late, begin=0) == [("fails", "Kafka still has offsets before the first range")]
+    assert findings(late, begin=5) == [("warns", "the load began after retention had passed the first offsets")]
+    assert findings(ranges((0, 9, 10, 0, 0)), begin=5) == []
 
 
 def test_ranges_in_flight() -> None:
@@ -90,7 +90,7 @@ def test_ranges_in_flight() -> None:
 
 def test_an_older_epoch_is_checked_apart_and_its_unfinished_ranges_are_forgotten() -> None:
     old = ranges((0, 9, 10, 0, 0), epoch=1, begun=(Begun(10, 19, 9999),))
-    assert found(old, ranges((0, 4, 5, 0, 0), epoch=2)) == []
-    assert found(ranges((0, 9, 9, 0, 0), epoch=1), ranges((0, 4, 5, 0, 0), epoch=2)) == [
+    assert findings(old, ranges((0, 4, 5, 0, 0), epoch=2)) == []
+    assert findings(ranges((0, 9, 9, 0, 0), epoch=1), ranges((0, 4, 5, 0, 0), epoch=2)) == [
         ("fails", "range does not add up")
     ]

@@ -20,7 +20,7 @@ def stored(events: list[int], rejected: list[int]) -> Stored:
     return Stored(offsets, np.zeros(len(events), "V16"), rejects, np.array([""] * len(rejected), np.str_))
 
 
-def found(events: list[int], rejected: list[int], written_at: float | None = None) -> list[tuple[str, int]]:
+def findings(events: list[int], rejected: list[int], written_at: float | None = None) -> list[tuple[str, int]]:
     tally = Tally(load(time.time() if written_at is None else written_at), epochs=1)
     tally.add(stored(events, rejected))
     return [(finding.en, finding.count) for finding in tally.verdict()]
@@ -30,7 +30,7 @@ RIGHT = [*range(8), *range(20, 30)]
 
 
 def test_right_counts() -> None:
-    assert found(RIGHT, [8, 9]) == []
+    assert findings(RIGHT, [8, 9]) == []
 
 
 def test_fewer_events_may_have_merged() -> None:
@@ -40,18 +40,18 @@ def test_fewer_events_may_have_merged() -> None:
 
 
 def test_an_event_in_a_gap_of_the_ledger() -> None:
-    assert found([*range(8), 15, *range(20, 30)], [8, 9]) == [("row is in no range of the ledger", 1)]
+    assert findings([*range(8), 15, *range(20, 30)], [8, 9]) == [("row is in no range of the ledger", 1)]
 
 
 def test_an_event_too_many() -> None:
-    assert found([*range(9), *range(20, 30)], [9]) == [
+    assert findings([*range(9), *range(20, 30)], [9]) == [
         ("rows in events contradict the ledger", 1),
         ("rows in quarantine contradict the ledger", 1),
     ]
 
 
 def test_one_offset_in_both_tables() -> None:
-    assert found(RIGHT, [7, 8]) == [("one offset is in events and in quarantine", 1)]
+    assert findings(RIGHT, [7, 8]) == [("one offset is in events and in quarantine", 1)]
 
 
 def test_doubles_are_allowed_once_per_epoch() -> None:
@@ -66,7 +66,7 @@ def test_doubles_are_allowed_once_per_epoch() -> None:
 
 
 def test_rejected_messages_past_their_time_to_live_are_let_off() -> None:
-    assert found(RIGHT, [8]) == [("rows in quarantine contradict the ledger", 1)]
-    assert found(RIGHT, [8], written_at=time.time() - 401 * 86_400) == []
+    assert findings(RIGHT, [8]) == [("rows in quarantine contradict the ledger", 1)]
+    assert findings(RIGHT, [8], written_at=time.time() - 401 * 86_400) == []
     tally = Tally(load(0), epochs=1)
     assert tally.in_expired(np.array([9, 25, 99])).tolist() == [True, False, False]
