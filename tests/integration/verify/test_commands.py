@@ -10,7 +10,7 @@ import typer
 
 from infra.cli import quarantine
 from infra.cli.data import sql, verify
-from infra.cli.quarantine import options, read
+from infra.cli.quarantine import read
 from infra.cli.shared.output import faults_as_lines
 from tests.support.world import REJECTED, World
 
@@ -28,7 +28,7 @@ Run = Callable[..., Result]
 def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run one command line on the test's own database and topic."""
     app = typer.Typer(pretty_exceptions_enable=False)
-    for module in (verify, sql, options, read):
+    for module in (verify, sql, read):
         monkeypatch.setattr(module, "settings", lambda: stack.settings)
     for command in (verify, sql, quarantine):
         command.register(app)
