@@ -1,11 +1,11 @@
-"""Writing a file so that a reader never sees half of it."""
+"""Write files so that readers never see an incomplete one."""
 
 import os
 from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write `content` to a draft in the same folder, then rename it to `path`: readers see the old file or the new one.
+    """Write `content` to a draft in the same folder, then rename it to `path`: readers see the old or the new file.
 
     mode: permissions of a new file, before the umask. Missing folders are created.
 

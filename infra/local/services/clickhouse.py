@@ -84,7 +84,7 @@ def users(settings: Settings) -> Tree:
 
 
 def _startup_profile() -> Tree:
-    """At most one session: the server's own, which never ends. So nobody can log in without a password."""
+    """At most one session: the server's own, which never ends. So no client can log in without a password."""
     return {"max_sessions_for_user": 1, "constraints": {"max_sessions_for_user": {"const": {}}}}
 
 

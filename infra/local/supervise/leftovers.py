@@ -6,6 +6,7 @@ A process id in a file could be reused by an unrelated process; this mark cannot
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,17 +37,20 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def end(processes: Iterable[psutil.Process], grace: float = 15.0) -> None:
-    """Ask each to end, wait `grace` seconds, kill what remains. A stopped process is woken to hear it."""
+    """Send SIGTERM, wait at most `grace` seconds, then send SIGKILL to what remains.
+
+    SIGCONT follows SIGTERM, which a process stopped by SIGSTOP does not handle otherwise.
+    """
     alive = list(processes)
     for process in alive:
-        _send(process, "terminate")
-        _send(process, "resume")
+        _send(process, signal.SIGTERM)
+        _send(process, signal.SIGCONT)
     _, alive = psutil.wait_procs(alive, timeout=grace)
     for process in alive:
-        _send(process, "kill")
+        _send(process, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=5)
 
 
-def _send(process: psutil.Process, action: str) -> None:
+def _send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.Error):
-        getattr(process, action)()
+        process.send_signal(number)

@@ -1,4 +1,4 @@
-"""The table of commands says what each module registers, and nothing is imported for a command not asked for."""
+"""The table of commands matches what each module registers, and a command imports only what it needs."""
 
 import platform
 import subprocess
@@ -23,7 +23,7 @@ def test_the_version_names_itself_and_python() -> None:
     assert answer.exit_code == 0
 
 
-def test_a_mistyped_command_is_answered_with_the_one_meant() -> None:
+def test_a_mistyped_command_is_answered_with_a_similar_one() -> None:
     answer = CliRunner().invoke(build(), ["clasify"])
     assert answer.exit_code == 2
     assert answer.output.count("Did you mean 'classify'?") == 1

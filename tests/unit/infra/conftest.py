@@ -9,7 +9,7 @@ from infra.settings import PREFIX, settings
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No GRIDSTREAM_ variables and no `.env` but the test's own."""
+    """Removes GRIDSTREAM_ variables, and runs the test in a folder without `.env`."""
     for name in list(os.environ):
         if name.upper().startswith(PREFIX):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""What is written for Kafka, ClickHouse, Dagster and the supervisor, read back by parsers that are not ours."""
+"""The configuration of Kafka, ClickHouse, Dagster and the supervisor, read back with parsers of theirs or of others."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ JAVA = Java(Path("/opt/java 家"), "17")
 
 
 @pytest.fixture
-def now(tmp_path: Path) -> Settings:
+def config(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "宁波 100% home")
 
 
@@ -40,34 +40,34 @@ def properties(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
-def test_kafka_listens_on_the_ports_that_are_set(now: Settings) -> None:
-    found = properties(kafka.server_properties(now.model_copy(update={"kafka_port": 19092, "host": "0.0.0.0"})))
-    assert found["listeners"] == "PLAINTEXT://0.0.0.0:19092,CONTROLLER://127.0.0.1:9093"
-    assert found["advertised.listeners"].startswith("PLAINTEXT://127.0.0.1:19092,")
-    assert found["message.max.bytes"] == "16777216"
-    assert found["auto.create.topics.enable"] == "false"
+def test_kafka_listens_on_the_ports_that_are_set(config: Settings) -> None:
+    broker = properties(kafka.server_properties(config.model_copy(update={"kafka_port": 19092, "host": "0.0.0.0"})))
+    assert broker["listeners"] == "PLAINTEXT://0.0.0.0:19092,CONTROLLER://127.0.0.1:9093"
+    assert broker["advertised.listeners"].startswith("PLAINTEXT://127.0.0.1:19092,")
+    assert broker["message.max.bytes"] == "16777216"
+    assert broker["auto.create.topics.enable"] == "false"
 
 
-def test_kafkas_properties_hold_no_path_that_java_would_misread(now: Settings) -> None:
-    assert kafka.server_properties(now).isascii()
-    assert str(now.home) not in kafka.server_properties(now)
+def test_kafkas_properties_hold_no_path_that_java_would_misread(config: Settings) -> None:
+    assert kafka.server_properties(config).isascii()
+    assert str(config.home) not in kafka.server_properties(config)
 
 
-def test_clickhouse_users_have_hashed_passwords_and_their_grants(now: Settings) -> None:
-    clickhouse.prepare(now)
-    path = clickhouse.directory(now) / "users.xml"
+def test_clickhouse_users_have_hashed_passwords_and_their_grants(config: Settings) -> None:
+    clickhouse.prepare(config)
+    path = clickhouse.directory(config) / "users.xml"
     tree = ElementTree.parse(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for user in USERS:
-        password = now.clickhouse(user).password
+        password = config.clickhouse(user).password
         assert tree.findtext(f"users/{user}/password_sha256_hex") == hashlib.sha256(password.encode()).hexdigest()
         assert len(tree.findall(f"users/{user}/grants/query")) == len(GRANTS[user])
         assert password not in path.read_text("utf-8")
 
 
-def test_the_start_up_user_of_clickhouse_can_do_nothing_but_start(now: Settings) -> None:
-    clickhouse.prepare(now)
-    user = ElementTree.parse(clickhouse.directory(now) / "users.xml").find("users/default")
+def test_the_start_up_user_of_clickhouse_can_do_nothing_but_start(config: Settings) -> None:
+    clickhouse.prepare(config)
+    user = ElementTree.parse(clickhouse.directory(config) / "users.xml").find("users/default")
     assert user is not None
     assert {query.text for query in user.findall("grants/query")} == {
         "GRANT SYSTEM LISTEN ON *.*",
@@ -77,14 +77,14 @@ def test_the_start_up_user_of_clickhouse_can_do_nothing_but_start(now: Settings)
     assert user.findtext("profile") == "startup"
 
 
-def test_a_password_that_is_set_is_the_one_the_server_gets(now: Settings) -> None:
-    set_now = Settings(home=now.home, analyst_password="p<&>'\"")
-    clickhouse.prepare(set_now)
-    found = ElementTree.parse(clickhouse.directory(now) / "users.xml").findtext("users/analyst/password_sha256_hex")
-    assert found == hashlib.sha256(b"p<&>'\"").hexdigest()
+def test_a_password_in_the_settings_is_the_servers(config: Settings) -> None:
+    changed = Settings(home=config.home, analyst_password="p<&>'\"")
+    clickhouse.prepare(changed)
+    digest = ElementTree.parse(clickhouse.directory(config) / "users.xml").findtext("users/analyst/password_sha256_hex")
+    assert digest == hashlib.sha256(b"p<&>'\"").hexdigest()
 
 
-# Their cells may be below 5: a reader takes published_* instead.
+# Their counts may be below 5; readers use published_* instead.
 RAW_AGGREGATE = re.compile(r"\.(rollup_|mart_|area_ranking|daily_series|rising_types|\*)")
 
 
@@ -101,14 +101,14 @@ def test_readers_get_neither_events_nor_payloads_nor_raw_aggregates(user: str) -
         assert not {"INSERT", "ALL", "ALTER", "DROP"} & set(grant.replace(",", " ").split())
 
 
-def test_the_supervisor_reads_what_we_write(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = programs(now, JAVA)
+def test_the_supervisor_reads_its_configuration(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = programs(config, JAVA)
     for program in known:
         program.directory.mkdir(parents=True, exist_ok=True)
-    now.logs.mkdir(parents=True)
-    now.run.mkdir()
-    path = now.run / "supervisord.conf"
-    path.write_text(supervisor.configuration(now, known), "utf-8")
+    config.logs.mkdir(parents=True)
+    config.run.mkdir()
+    path = config.run / "supervisord.conf"
+    path.write_text(supervisor.configuration(config, known), "utf-8")
     options = ServerOptions()
     monkeypatch.setattr(options, "usage", lambda message: pytest.fail(message))
     options.realize(["-c", str(path)])
@@ -117,14 +117,14 @@ def test_the_supervisor_reads_what_we_write(now: Settings, monkeypatch: pytest.M
     for program in known:
         assert shlex.split(read[program.name].command) == program.command()
         assert read[program.name].directory == str(program.directory)
-        assert read[program.name].stdout_logfile == str(now.logs / f"{program.name}.log")
-    assert options.pidfile == str(now.run / "supervisord.pid")
+        assert read[program.name].stdout_logfile == str(config.logs / f"{program.name}.log")
+    assert options.pidfile == str(config.run / "supervisord.pid")
 
 
 def test_a_home_the_supervisor_would_misread_is_refused(tmp_path: Path) -> None:
-    now = Settings(home=tmp_path / "a ;b")
+    config = Settings(home=tmp_path / "a ;b")
     with pytest.raises(UserFault, match="GRIDSTREAM_HOME"):
-        supervisor.configuration(now, programs(now, JAVA))
+        supervisor.configuration(config, programs(config, JAVA))
 
 
 def test_a_long_home_gets_a_short_private_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,79 +135,79 @@ def test_a_long_home_gets_a_short_private_socket(tmp_path: Path, monkeypatch: py
     assert socket_path(long) != socket_path(Settings(home=f"/srv/{'网格' * 41}"))
 
 
-def test_a_socket_nobody_listens_on_is_nobody(now: Settings) -> None:
-    path = socket_path(now)
+def test_a_socket_without_a_listener_gives_no_client(config: Settings) -> None:
+    path = socket_path(config)
     path.parent.mkdir(parents=True)
     path.touch()
-    assert supervisor.client(now) is None
+    assert supervisor.client(config) is None
 
 
-def test_external_services_are_not_ours_to_run() -> None:
+def test_external_services_are_not_started() -> None:
     outside = Settings(kafka="k:9092", clickhouse_url="http://c:8123")
     assert [p.name for p in programs(outside, JAVA)] == [
         *("stream", "dagster-code", "dagster-webserver", "dagster-daemon", "simulator")
     ]
 
 
-def test_processes_see_the_settings_and_none_of_the_outer_ones(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_see_the_settings_and_no_outer_ones(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDSTREAM_KAFKA", "elsewhere:9092")
     monkeypatch.setenv("gridstream_topic", "other")
     monkeypatch.setenv("SPARK_HOME", "/opt/spark")
-    found = environment(now.model_copy(update={"chunk_rows": 5}), JAVA)
-    assert "GRIDSTREAM_KAFKA" not in found
-    assert "gridstream_topic" not in found
-    assert found["GRIDSTREAM_TOPIC"] == "grid.reports"
-    assert found["GRIDSTREAM_CHUNK_ROWS"] == "5"
-    assert found["JAVA_HOME"] == "/opt/java 家"
-    assert "SPARK_HOME" not in found
-    for name, value in found.items():  # and they would read the same settings from it
+    variables = environment(config.model_copy(update={"chunk_rows": 5}), JAVA)
+    assert "GRIDSTREAM_KAFKA" not in variables
+    assert "gridstream_topic" not in variables
+    assert variables["GRIDSTREAM_TOPIC"] == "grid.reports"
+    assert variables["GRIDSTREAM_CHUNK_ROWS"] == "5"
+    assert variables["JAVA_HOME"] == "/opt/java 家"
+    assert "SPARK_HOME" not in variables
+    for name, value in variables.items():  # the processes read the same settings from it
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GRIDSTREAM_KAFKA")
     monkeypatch.delenv("gridstream_topic")
-    assert Settings() == now.model_copy(update={"chunk_rows": 5})
+    assert Settings() == config.model_copy(update={"chunk_rows": 5})
 
 
-def test_changed_settings_are_noticed(now: Settings) -> None:
-    remember(now)
-    assert changed_since_start(now) == []
-    changed = now.model_copy(update={"kafka_port": 1, "data": Path("/elsewhere")})
+def test_changed_settings_are_noticed(config: Settings) -> None:
+    remember(config)
+    assert changed_since_start(config) == []
+    changed = config.model_copy(update={"kafka_port": 1, "data": Path("/elsewhere")})
     assert changed_since_start(changed) == ["GRIDSTREAM_KAFKA_PORT"]
 
 
-def test_dagsters_telemetry_is_off(now: Settings) -> None:
-    dagster.prepare(now)
-    found = yaml.safe_load((now.dagster_dir / "dagster.yaml").read_text("utf-8"))
-    assert found["telemetry"] == {"enabled": False}
-    assert found["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
+def test_dagsters_telemetry_is_off(config: Settings) -> None:
+    dagster.prepare(config)
+    document = yaml.safe_load((config.dagster_dir / "dagster.yaml").read_text("utf-8"))
+    assert document["telemetry"] == {"enabled": False}
+    assert document["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
 
 
-def test_dagster_can_ask_whether_a_run_still_lives(now: Settings) -> None:
-    dagster.prepare(now)
-    with DagsterInstance.from_config(str(now.dagster_dir)) as instance:
+def test_dagster_can_ask_whether_a_run_still_lives(config: Settings) -> None:
+    dagster.prepare(config)
+    with DagsterInstance.from_config(str(config.dagster_dir)) as instance:
         assert instance.run_monitoring_enabled
         assert instance.run_launcher.supports_check_run_worker_health
-        nowhere = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(now.run / "nobody.sock")})}
+        nowhere = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(config.run / "nobody.sock")})}
         run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=nowhere)
         health = instance.run_launcher.check_run_worker_health(run)
-        assert health.status == WorkerStatus.RUNNING  # nobody answers: no reason to call it dead
+        assert health.status == WorkerStatus.RUNNING  # no answer does not prove that the run is dead
 
 
-def test_dagsters_tables_are_made_once_a_version(now: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    dagster.prepare(now)
-    said: list[str] = []
-    dagster.make_tables(now, said.append)
-    assert len(said) == 1
-    with sqlite3.connect(now.dagster_dir / "history" / "runs.db") as runs:
+def test_dagsters_tables_are_created_once_per_version(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    dagster.prepare(config)
+    lines: list[str] = []
+    dagster.make_tables(config, lines.append)
+    assert len(lines) == 1
+    with sqlite3.connect(config.dagster_dir / "history" / "runs.db") as runs:
         assert runs.execute("SELECT count(*) FROM runs").fetchone() == (0,)
-    dagster.make_tables(now, said.append)
-    assert len(said) == 1
+    dagster.make_tables(config, lines.append)
+    assert len(lines) == 1
     monkeypatch.setattr(dagster, "version", lambda _: "0.0")  # another version was installed
-    dagster.make_tables(now, said.append)
-    assert len(said) == 2
+    dagster.make_tables(config, lines.append)
+    assert len(lines) == 2
 
 
-def test_tables_that_dagster_refuses_are_a_users_mistake(now: Settings) -> None:
-    dagster.prepare(now)
-    (now.dagster_dir / "dagster.yaml").write_text("no_such_key: 1\n", "utf-8")
+def test_tables_that_dagster_refuses_are_a_users_mistake(config: Settings) -> None:
+    dagster.prepare(config)
+    (config.dagster_dir / "dagster.yaml").write_text("no_such_key: 1\n", "utf-8")
     with pytest.raises(UserFault, match="cannot create its tables"):
-        dagster.make_tables(now, lambda _: None)
+        dagster.make_tables(config, lambda _: None)

@@ -76,7 +76,7 @@ def test_two_at_once_fetch_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [len(found) for found in results] == [SPARK_KAFKA.count] * 3
+    assert [len(paths) for paths in results] == [SPARK_KAFKA.count] * 3
     assert (tmp_path / "runs").read_text().count("ran") == 1
     assert any("4/4" in line for line in lines)
 

@@ -47,10 +47,10 @@ def test_too_old_or_broken_java_is_passed_over(
 def test_the_bundled_java_boots_with_sparks_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = java.find_java(tmp_path / "缓存 with space")
-    assert found.bundled
+    bundled = java.find_java(tmp_path / "缓存 with space")
+    assert bundled.bundled
     answer = subprocess.run(
-        [found.executable, "-Dfirst=a b", java.SPARK_MODULE, "-XshowSettings:properties", "-version"],
+        [bundled.executable, "-Dfirst=a b", java.SPARK_MODULE, "-XshowSettings:properties", "-version"],
         capture_output=True,
         text=True,
         check=True,

@@ -12,18 +12,18 @@ from pipelines.errors import UserFault
 
 
 def test_without_anything_set_everything_is_embedded(tmp_path: Path) -> None:
-    now = read_settings()
-    assert now.kafka_bootstrap == "127.0.0.1:9092"
-    assert now.clickhouse("loader").url == "http://127.0.0.1:8123"
-    assert now.checkpoint_dir == tmp_path / "home" / "checkpoint"
-    assert len(now.hash_key_bytes()) == 32
+    config = read_settings()
+    assert config.kafka_bootstrap == "127.0.0.1:9092"
+    assert config.clickhouse("loader").url == "http://127.0.0.1:8123"
+    assert config.checkpoint_dir == tmp_path / "home" / "checkpoint"
+    assert len(config.hash_key_bytes()) == 32
 
 
 def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("GRIDSTREAM_PARTITIONS=7\nGRIDSTREAM_TOPIC=a.b\nGRIDSTREAM_KAFKA=\n", "utf-8")
     monkeypatch.setenv("GRIDSTREAM_TOPIC", "c.d")
-    now = read_settings()
-    assert (now.partitions, now.topic, now.kafka) == (7, "c.d", None)
+    config = read_settings()
+    assert (config.partitions, config.topic, config.kafka) == (7, "c.d", None)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_two_services_cannot_have_one_port(monkeypatch: pytest.MonkeyPatch) -> N
         read_settings()
 
 
-def test_a_mistyped_variable_is_found_with_the_one_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistyped_variable_is_reported_with_a_similar_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDSTREAM_CLICKHOSE_URL", "http://a:1")
     assert unknown_variables() == {"GRIDSTREAM_CLICKHOSE_URL": "GRIDSTREAM_CLICKHOUSE_URL"}
 
@@ -119,10 +119,10 @@ def test_secrets_are_private_and_stay_the_same() -> None:
     assert first.engineer not in repr(first)
 
 
-def test_of_two_processes_one_makes_the_secrets(tmp_path: Path) -> None:
+def test_of_two_processes_one_creates_the_secrets(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        made = pool.map(embedded_secrets, [tmp_path / "shared"] * 8)
-    assert len(set(made)) == 1
+        secrets = pool.map(embedded_secrets, [tmp_path / "shared"] * 8)
+    assert len(set(secrets)) == 1
     assert os.listdir(tmp_path / "shared") == ["secrets.json"]
 
 
@@ -136,7 +136,7 @@ def test_damaged_secrets_are_never_replaced(content: str) -> None:
     assert path.read_text("utf-8") == content
 
 
-def test_a_home_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_created(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("GRIDSTREAM_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(UserFault, match="GRIDSTREAM_HOME"):
@@ -145,18 +145,18 @@ def test_a_home_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_an_external_clickhouse_takes_nothing_from_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDSTREAM_CLICKHOUSE_URL", "https://ch.example:8443/")
-    now = read_settings()
+    config = read_settings()
     with pytest.raises(UserFault, match="GRIDSTREAM_LOADER_PASSWORD"):
-        now.clickhouse("loader")
+        config.clickhouse("loader")
     with pytest.raises(UserFault, match="GRIDSTREAM_HASH_KEY"):
-        now.hash_key_bytes()
+        config.hash_key_bytes()
     monkeypatch.setenv("GRIDSTREAM_LOADER_PASSWORD", "")
     assert read_settings().clickhouse("loader").password == ""
     assert read_settings().clickhouse("loader").url == "https://ch.example:8443"
-    assert not now.home.exists()
+    assert not config.home.exists()
 
 
-def test_every_setting_says_what_it_means() -> None:
+def test_every_setting_has_a_description() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, variable(name)
         assert json.dumps(field.json_schema_extra)

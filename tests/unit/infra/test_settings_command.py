@@ -17,17 +17,17 @@ def test_all_settings_are_shown_and_no_secret_is(
     monkeypatch.setenv("GRIDSTREAM_TOPICS", "x")
     monkeypatch.setattr(console, "width", 240)  # names must not be broken over lines
     command(as_json=True)
-    said = capsys.readouterr().out
+    text = capsys.readouterr().out
     command()
     table = capsys.readouterr().out
-    document = json.loads(said)
-    found = {setting["variable"]: setting for setting in document["settings"]}
-    assert len(found) == len(Settings.model_fields)
-    assert (found["GRIDSTREAM_CHUNK_ROWS"]["value"], found["GRIDSTREAM_CHUNK_ROWS"]["changed"]) == (1024, True)
-    assert found["GRIDSTREAM_HASH_KEY"]["changed"]
+    document = json.loads(text)
+    listed = {setting["variable"]: setting for setting in document["settings"]}
+    assert len(listed) == len(Settings.model_fields)
+    assert (listed["GRIDSTREAM_CHUNK_ROWS"]["value"], listed["GRIDSTREAM_CHUNK_ROWS"]["changed"]) == (1024, True)
+    assert listed["GRIDSTREAM_HASH_KEY"]["changed"]
     assert document["unknown"] == {"GRIDSTREAM_TOPICS": "GRIDSTREAM_TOPIC"}
-    assert "not-for-anybodys-eyes" not in said + table
-    assert all(name in table for name in found)
+    assert "not-for-anybodys-eyes" not in text + table
+    assert all(name in table for name in listed)
 
 
 @pytest.mark.parametrize("command_line", [["status"], ["up", "--only", "nothing"], ["restart", "--only", "nothing"]])
