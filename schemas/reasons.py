@@ -14,7 +14,7 @@ class Reason(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule that can reject a message; `stage` is the step that checks it."""
 
     id: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=40)]
-    stage: Literal["decode", "judge"]
+    stage: Literal["decode", "judge", "isolate"]
     zh: Annotated[str, Meta(min_length=1)]
     en: Annotated[str, Meta(min_length=1)]
 

@@ -1,8 +1,8 @@
 """Bytes to columns: `decode` reads Kafka records as messages of the contract, each by its own version.
 
-Row by row with msgspec, because one malformed row must not cost its neighbours: pyarrow's own JSON
-reader is 1.7 times as fast per row but fails a whole block, and end to end the two measured equal
-(the insert is the limit). Pure: Arrow in, Arrow out; no Spark, no services.
+Row by row with msgspec, since one malformed row must not cost its neighbours: pyarrow's JSON reader is 1.7 times as
+fast a row but fails a whole block, and end to end the two measured equal (the insert is the limit). Pure: Arrow in,
+Arrow out; no Spark, no services.
 """
 
 import re
@@ -14,11 +14,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.intake.depth import deeper_than
 from pipelines.intake.rejects import Reject, rejects_table
 from schemas.contract import CURRENT, VERSIONS
 from schemas.contract.v1 import FIELDS, Report, StrictReport
 
-# What a Kafka record is to us, whoever read it (Spark, a test, a replay).
+# A Kafka record, read by Spark, a test or a replay.
 RECORD = pa.schema(
     [
         ("key", pa.binary()),
@@ -72,9 +73,11 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """`max_bytes`: a longer value is rejected unread (`too_large`)."""
+    """`max_bytes`: a longer value is rejected unread (`too_large`). `max_depth`: a document nested more deeply is
+    rejected (`too_deep`); the contract itself needs 2."""
 
     max_bytes: int = 65_536
+    max_depth: int = 32
 
 
 _strict = msgspec.json.Decoder(StrictReport).decode
@@ -86,7 +89,7 @@ _VALUE = re.compile(r"'.*' - at", re.DOTALL)
 def decode(records: pa.Table, limits: Limits = Limits()) -> Decoded:  # noqa: B008 - frozen, never mutated
     """Read `records` (schema `RECORD`) against the contract. Never raises for what a message holds.
 
-    The quick way knows the current version without unknown fields; all else takes a second look."""
+    The fast path knows the current version without unknown fields; all other messages take the slow path."""
     reports: list[Report] = []
     extras: dict[int, str] = {}
     kept: list[int] = []
@@ -97,7 +100,7 @@ def decode(records: pa.Table, limits: Limits = Limits()) -> Decoded:  # noqa: B0
                 raise ValueError
             reports.append(_strict(value))
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
-            outcome = _second_look(row, value, limits)
+            outcome = _slow_path(row, value, limits)
             if isinstance(outcome, Reject):
                 rejects.append(outcome)
                 continue
@@ -122,8 +125,9 @@ def _message_columns(reports: list[Report], extras: dict[int, str]) -> Iterable[
     yield pa.array([extras.get(i, "") for i in range(len(reports))], pa.string())
 
 
-def _second_look(row: int, value: bytes | None, limits: Limits) -> Reject | tuple[Report, str]:
-    """What the fast path refused: a message with unknown fields, or a reject with its reason."""
+def _slow_path(row: int, value: bytes | None, limits: Limits) -> Reject | tuple[Report, str]:
+    """A message that the fast path refused: one with unknown fields or of another version, or a reject with its
+    reason."""
     if not value:
         return Reject(row, "decode", ("empty",), "no bytes")
     if len(value) > limits.max_bytes:
@@ -140,6 +144,8 @@ def _second_look(row: int, value: bytes | None, limits: Limits) -> Reject | tupl
         return Reject(row, "decode", ("not_json",), str(error))
     if not isinstance(document, dict):
         return Reject(row, "decode", ("not_an_object",), type(document).__name__)
+    if deeper_than(document, limits.max_depth):
+        return Reject(row, "decode", ("too_deep",), f"nested more than {limits.max_depth} levels deep")
     return _against_contract(row, value, document)
 
 
@@ -153,12 +159,12 @@ def _against_contract(row: int, value: bytes, document: dict[str, Any]) -> Rejec
         report, beyond = contract.stored(contract.decode(value))
     except msgspec.ValidationError as error:
         return Reject(row, "decode", (_reason(str(error)),), _VALUE.sub("- at", str(error)), document)
-    beyond |= {name: item for name, item in document.items() if name not in contract.fields}
+    beyond |= contract.unknown(document)
     return report, msgspec.json.encode(beyond).decode() if beyond else ""
 
 
 def _reason(message: str) -> str:
-    """msgspec has one exception for all contract violations; its text tells the kind apart."""
+    """msgspec raises one exception for all violations of the contract; its text names the kind."""
     if message.startswith("Object missing required field"):
         return "missing_field"
     return "wrong_type" if _WRONG_TYPE.match(message) else "bad_value"

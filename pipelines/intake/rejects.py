@@ -1,4 +1,4 @@
-"""A rejected message on its way to quarantine: reasons, masked payload, and where it stood."""
+"""A rejected message on its way to quarantine: reasons, masked payload, position."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
+from pipelines.intake.depth import deeper_than
 from pipelines.privacy.mask import UUID, Masker, mask, masker
 from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 
@@ -16,6 +17,7 @@ from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
+PAYLOAD_DEPTH = 64  # a payload nested more deeply is masked as text, since masking a document recurses
 _PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
 _REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 
@@ -93,9 +95,10 @@ def _read(raw: bytes) -> Any:
     if len(raw) > PAYLOAD_LIMIT:
         return None
     try:
-        return msgspec.json.decode(raw)
+        document = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
+    return None if deeper_than(document, PAYLOAD_DEPTH) else document
 
 
 def _masked_payload(

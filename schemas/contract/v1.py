@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.contract.version import Version
+from schemas.contract.version import END, Version
 
 VERSION = 1
 
@@ -37,7 +37,8 @@ CRSS: tuple[str, ...] = get_args(Crs)
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset")]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 _HEX = "[0-9a-fA-F]"
-UUID = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
+# Patterns end with END: `$` would let a trailing line feed through in Python.
+UUID = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}{END}"
 
 
 class Location(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +58,7 @@ class Report(msgspec.Struct, gc=False):
     status: Status
     reported_at: Moment
     updated_at: Moment
-    grid_code: Annotated[str, Meta(pattern="^[0-9]{12}$", description="town code (9 digits) and sequence (3)")]
+    grid_code: Annotated[str, Meta(pattern=f"^[0-9]{{12}}{END}", description="town code (9 digits) and sequence (3)")]
     source: Source
     text: Annotated[str, Meta(min_length=1, max_length=4000)]
     severity: Annotated[int, Meta(ge=1, le=4)]
@@ -73,8 +74,14 @@ class Report(msgspec.Struct, gc=False):
 FIELDS: tuple[str, ...] = Report.__struct_fields__
 
 
+class _StrictLocation(Location, forbid_unknown_fields=True, frozen=True, gc=False):
+    """A location without unknown fields."""
+
+
 class StrictReport(Report, forbid_unknown_fields=True, gc=False):
-    """The contract without unknown fields: decoded first, because that is faster and most messages have none."""
+    """The same contract, refusing unknown fields at every depth: the fast path, since most messages carry none."""
+
+    location: _StrictLocation | None = None
 
 
 CONTRACT = Version(VERSION, Report, stored=lambda report: (report, {}))

@@ -9,7 +9,7 @@ STATES = {
     "fixed": "已修正 fixed",
     "discarded": "已放弃 discarded",
 }
-STAGES = {"decode": "解码 decode", "judge": "研判 judge"}
+STAGES = {"decode": "解码 decode", "judge": "研判 judge", "isolate": "隔离 isolate"}
 WHY = {
     "cut": "内容被截断 payload was cut",
     "not_json": "不是 JSON 对象 not a JSON object",
