@@ -1,20 +1,24 @@
-"""The ledger: which offset ranges are in, which were begun, and who may write.
+"""The ledger: which offset ranges are loaded, which were begun, and which process may write.
 
-Owned by the stream's driver (`HighWaterMarks`, `acquire`, `still_mine`) and by its tasks (`record`).
-The high-water mark of a partition is the last offset of its newest finished range; the next range
-must begin right behind it.
+Used by the driver of the stream (`progress`, `acquire`, `still_mine`) and by its tasks (`record`). The high-water mark
+of a partition is the last offset of its newest finished range; the next range must begin right after it.
 """
 
+import hashlib
 import os
 import socket
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import Fenced
-from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
+from pipelines.load.ranges import LoadProgress, OffsetRange, Stream, Totals
+from pipelines.services.queries import query_text
 
 FIRST_EPOCH = 1
 
@@ -26,29 +30,69 @@ class Phase(IntEnum):
     AFTER = 1
 
 
-_HIGH_WATER = """
-SELECT kafka_partition, max(last_offset) FROM ledger
-WHERE topic_id = {topic_id:String} AND epoch = {epoch:UInt32} AND phase = 'after' GROUP BY kafka_partition"""
-
-_BEGUN = """
-SELECT kafka_partition, first_offset, last_offset FROM ledger
-WHERE topic_id = {topic_id:String} AND epoch = {epoch:UInt32}
-GROUP BY kafka_partition, first_offset, last_offset
-HAVING max(phase) = 'before'
-ORDER BY ALL"""
+_MARKS = """
+SELECT kafka_partition, max(finished), max(begun), max(longest), max(good), max(quarantined), max(duplicates)
+FROM ledger_marks WHERE topic_id = {topic_id:String} AND epoch = {epoch:UInt32} GROUP BY kafka_partition"""
 
 _LOST = """
 SELECT kafka_partition, first_offset, last_offset FROM gaps FINAL
 WHERE topic_id = {topic_id:String} AND accepted ORDER BY ALL"""
 
 
+class _Mark(NamedTuple):
+    """A row of `ledger_marks`; offsets are those after the range, 0 when there is none."""
+
+    partition: int
+    finished: int
+    begun: int
+    longest: int
+    good: int
+    quarantined: int
+    duplicates: int
+
+
 def progress(client: Client, stream: Stream) -> LoadProgress:
-    """Read the high-water marks, the ranges begun behind them, and the lost ones, of this topic and epoch."""
+    """The high-water marks, the ranges begun after them, and the lost ranges, of this topic and epoch.
+
+    The marks are read from a table of one row a partition, so the cost does not grow with the ledger. Ranges are looked
+    up only in partitions where one was begun and is not finished; there the ledger itself decides, since a server that
+    died in the middle of an insert may have missed the mark.
+    """
     scope = {"topic_id": stream.topic_id, "epoch": stream.epoch}
-    marks = {int(partition): int(last) for partition, last in client.query(_HIGH_WATER, scope).result_rows}
-    begun = (OffsetRange(*map(int, row)) for row in client.query(_BEGUN, scope).result_rows)
+    marks = [_Mark(*map(int, row)) for row in client.query(_MARKS, scope).result_rows]
+    high_water = {mark.partition: mark.finished - 1 for mark in marks if mark.finished}
+    totals = {mark.partition: Totals(*mark[4:]) for mark in marks if mark.finished}
+    begun: dict[OffsetRange, datetime | None] = {}
+    for attempt in _attempts(client, scope, [mark for mark in marks if mark.begun > mark.finished]):
+        if attempt.finished and attempt.offsets.last > high_water.get(attempt.offsets.partition, -1):
+            high_water[attempt.offsets.partition] = attempt.offsets.last
+            totals[attempt.offsets.partition] = attempt.totals
+        elif not attempt.finished:
+            begun[attempt.offsets] = attempt.judged_at
+    begun = {offsets: time for offsets, time in begun.items() if offsets.last > high_water.get(offsets.partition, -1)}
     lost = tuple(OffsetRange(*map(int, row)) for row in client.query(_LOST, scope).result_rows)
-    return LoadProgress(marks, tuple(r for r in begun if r.last > marks.get(r.partition, -1)), lost)
+    return LoadProgress(high_water, begun, lost, totals)
+
+
+class _Attempt(NamedTuple):
+    """What the ledger holds of one range. judged_at: at the first try; None when an older version did not record it."""
+
+    offsets: OffsetRange
+    finished: bool
+    judged_at: datetime | None
+    totals: Totals
+
+
+def _attempts(client: Client, scope: Mapping[str, Any], marks: Sequence[_Mark]) -> Iterator[_Attempt]:
+    """Ranges of these partitions that may reach beyond their marks, by first offset."""
+    if not marks:
+        return
+    begins = {mark.partition: max(0, mark.finished - mark.longest) for mark in marks}
+    bounds = {"partitions": list(begins), "begins": list(begins.values()), "begin": min(begins.values())}
+    rows = client.query(query_text("load/attempts.sql"), {**scope, **bounds}, tz_mode="aware").result_rows
+    for partition, first, last, finished, judged_at, *totals in rows:
+        offsets = OffsetRange(int(partition), int(first), int(last))
+        yield _Attempt(offsets, bool(finished), judged_at if judged_at.year > 1970 else None, Totals(*map(int, totals)))
 
 
 _LATEST = """
@@ -81,7 +125,7 @@ def still_mine(client: Client, stream: Stream) -> None:
 
 
 def record(client: Client, stream: Stream, offsets: OffsetRange, phase: Phase, **figures: Any) -> None:
-    """Write one ledger row; written twice by a retry it counts once (same token)."""
+    """Write one ledger row, with `figures` in its other columns; written twice by a retry it counts once."""
     row = {
         "topic": stream.topic,
         "topic_id": stream.topic_id,
@@ -94,8 +138,10 @@ def record(client: Client, stream: Stream, offsets: OffsetRange, phase: Phase, *
         "token": stream.token(offsets),
         **figures,
     }
-    # A try of another batch of the same range is a row of its own: only this very insert is retried.
-    token = f"{stream.token(offsets)}:ledger:{phase.name.lower()}:{stream.writer}:{figures['batch_id']}"
-    client.insert(
-        "ledger", [list(row.values())], column_names=list(row), settings={"insert_deduplication_token": token}
-    )
+    digest = hashlib.sha256(msgspec.json.encode(figures)).hexdigest()[:24]
+    settings = {
+        "insert_deduplication_token": f"{stream.token(offsets)}:ledger:{phase.name.lower()}:{stream.writer}:{digest}",
+        # The mark may have been missed although the row was stored: a retry must reach it.
+        "deduplicate_blocks_in_dependent_materialized_views": 1,
+    }
+    client.insert("ledger", [list(row.values())], column_names=list(row), settings=settings)

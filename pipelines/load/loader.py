@@ -1,103 +1,134 @@
 """The only place that writes facts: one offset range into `events` and `quarantine`, exactly once.
 
-A range is loaded in five steps; every step may be repeated, since each insert carries the range's token:
+A range is loaded in five steps. Every step may be repeated:
 
-1. the ledger says BEFORE;
-2. when an earlier try of these offsets never finished, the rows that it left are looked up and dropped;
+1. the ledger records BEFORE: what the rows are (digests), and what their outcome depends on;
+2. when an earlier try of these offsets never finished, the rows that it stored are looked up and dropped here: what was
+   stored first stays, whatever a later try makes of the same message;
 3. the accepted rows go into `events` (materialized views derive the rest in the same insert);
 4. the rejected rows go into `quarantine`;
-5. the ledger says AFTER: from now on the range is below the high-water mark.
+5. the ledger records AFTER, with what is stored: the range is now below the high-water mark.
 
-Synchronous inserts only: async ones with a token have lost rows in released ClickHouse versions.
+The token of an insert holds the digest of its rows: a token never stands for other rows, so ClickHouse never drops
+rows that it does not have. Inserts are synchronous: asynchronous ones with a token have lost rows in released versions.
 """
 
-import functools
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from pipelines.errors import TransientFault, first_line
 from pipelines.load import ledger
+from pipelines.load.blocks import Block
 from pipelines.load.ledger import Phase
-from pipelines.load.ranges import OffsetRange, Stream
+from pipelines.load.ranges import Stream, Totals
 from pipelines.load.rows import Rows
-from pipelines.services.clickhouse import is_transient
-from pipelines.services.queries import query_text
+from pipelines.load.stored import Stored, derive_again, inserts_running, query_prefix, read_stored
+from pipelines.services.clickhouse import is_transient, refuses_value
 
 T = TypeVar("T")
 
 # How long a task itself tries again before it hands the fault to the driver, in seconds.
 INSERT_RETRY_SECONDS = 20.0
-# A range touches as many day partitions as its reports have days; a backfill of years is one insert.
-# A retry whose first try reached `events` alone must still reach the views: each checks the token for itself.
 _INSERT_SETTINGS = {
+    # A range touches as many day partitions as its reports have days; a backfill of years is one insert.
     "max_partitions_per_insert_block": 0,
     "async_insert": 0,
+    # A retry whose first try reached `events` alone must still reach the views: each checks the token for itself.
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
-_HEALS = ("load/heal_report_states.sql", "load/heal_report_handling.sql")
+
+
+class BlockRefused(Exception):
+    """ClickHouse refuses a block of `table` for a value in it; `cause` is what it said."""
+
+    def __init__(self, table: str, cause: DatabaseError) -> None:
+        self.table, self.cause = table, cause
+        super().__init__(f"{table}: {first_line(cause)}")
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Inserts ranges as one writer. `client` belongs to this loader's thread alone."""
+    """Inserts ranges as one writer. `client` is used by one thread at a time."""
 
     client: Client
     stream: Stream
     batch_id: int
 
-    def load(self, rows: Rows, unfinished: bool, started: float) -> None:
-        """Load one range (see the module's steps). `started`: `monotonic()` when its decoding began.
+    def load(self, rows: Rows, unfinished: bool, started: float, before: Totals) -> Totals:
+        """Load one range (see the module's steps); the totals of its partition afterwards.
+
+        unfinished: whether an earlier try of these offsets may have stored rows. started: `monotonic()` when decoding
+        began. before: totals of the partition before this range.
 
         Raises:
-            TransientFault: ClickHouse did not take it within `INSERT_RETRY_SECONDS` seconds.
+            TransientFault: ClickHouse did not take it within `INSERT_RETRY_SECONDS`.
+            BlockRefused: ClickHouse refuses a value; nothing of that table's rows is stored.
         """
         try:
-            self._load(rows, unfinished, started)
+            return self._load(rows, unfinished, started, before)
         except Exception as error:
             if is_transient(error):
                 raise TransientFault(f"ClickHouse: {first_line(error)}") from error
             raise
 
-    def _load(self, rows: Rows, unfinished: bool, started: float) -> None:
-        figures = {"first_kafka_time": rows.first_time, "last_kafka_time": rows.last_time, "batch_id": self.batch_id}
+    def _load(self, rows: Rows, unfinished: bool, started: float, before: Totals) -> Totals:
+        events, quarantine = Block.of("events", rows.events), Block.of("quarantine", rows.quarantine)
+        figures = {
+            "judged_at": rows.judged_at,
+            "basis": dict(rows.basis),
+            "digests": {block.table: block.digest for block in (events, quarantine) if block.rows},
+            "first_kafka_time": rows.first_time,
+            "last_kafka_time": rows.last_time,
+            "batch_id": self.batch_id,
+        }
         self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.BEFORE, **figures))
-        good = rows.events.num_rows
-        events = self._missing(rows) if unfinished else rows.events
-        self._insert("events", events, rows.offsets)
+        stored = self._stored(rows) if unfinished else Stored()
+        self._insert(events, stored.without(rows.events), rows)
         if unfinished:
-            self._heal(rows.offsets)
-        self._insert("quarantine", rows.quarantine, rows.offsets)
-        figures |= {"good": good, "quarantined": rows.quarantine.num_rows, "duplicates": rows.duplicates}
+            self._try(lambda: derive_again(self.client, self.stream, rows.offsets))
+        self._insert(quarantine, stored.without(rows.quarantine), rows)
+        good, quarantined = stored.counts(rows.events, rows.quarantine)
+        duplicates = rows.offsets.size - good - quarantined
+        totals = before.plus(good, quarantined, duplicates)
+        figures |= {"good": good, "quarantined": quarantined, "duplicates": duplicates, "isolated": len(rows.isolated)}
+        figures |= {f"total_{name}": value for name, value in totals._asdict().items()}
         figures |= {"warned": rows.warned, "masked": dict(rows.masked), "seconds": monotonic() - started}
         self._try(lambda: ledger.record(self.client, self.stream, rows.offsets, Phase.AFTER, **figures))
+        return totals
 
-    def _insert(self, table: str, rows: pa.Table, offsets: OffsetRange) -> None:
-        if not rows.num_rows:
+    def _stored(self, rows: Rows) -> Stored:
+        """What earlier tries stored of the range, once none of their inserts is still running."""
+        self._try(lambda: inserts_running(self.client, self.stream, rows.offsets.partition))
+        return self._try(lambda: read_stored(self.client, self.stream, rows.offsets))
+
+    def _insert(self, whole: Block, missing: pa.Table, rows: Rows) -> None:
+        """Insert the rows of `whole` that are `missing`, under the token of `whole`."""
+        if not missing.num_rows:
             return
-        settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{self.stream.token(offsets)}:{table}"}
-        self._try(lambda: self.client.insert_arrow(table, rows, settings=settings))
+        block = (
+            whole if missing.num_rows == whole.rows else replace(Block.of(whole.table, missing), digest=whole.digest)
+        )
+        token = f"{self.stream.token(rows.offsets)}:{whole.table}:{whole.digest}"
+        prefix = query_prefix(self.stream, rows.offsets.partition)
 
-    def _missing(self, rows: Rows) -> pa.Table:
-        """The rows that an earlier try did not leave in `events`."""
-        scope = self._scope(rows.offsets)
-        present: pa.Table = self._try(lambda: self.client.query_arrow(query_text("load/present_offsets.sql"), scope))
-        there = pc.cast(present["kafka_offset"], rows.events["kafka_offset"].type)
-        return rows.events.filter(pc.invert(pc.is_in(rows.events["kafka_offset"], there)))
+        def insert() -> None:
+            settings = _INSERT_SETTINGS | {"insert_deduplication_token": token, "query_id": f"{prefix}{uuid.uuid4()}"}
+            self.client.raw_insert(block.table, block.columns, block.body, settings, "Arrow")
 
-    def _heal(self, offsets: OffsetRange) -> None:
-        """Derive again what the views may have missed when the server died between two parts."""
-        for query in map(query_text, _HEALS):
-            self._try(functools.partial(self.client.command, query, self._scope(offsets)))
-
-    def _scope(self, offsets: OffsetRange) -> dict[str, Any]:
-        return {"topic_id": self.stream.topic_id, **offsets._asdict()}
+        try:
+            self._try(insert)
+        except DatabaseError as error:
+            if refuses_value(error):
+                raise BlockRefused(block.table, error) from error
+            raise
 
     def _try(self, work: Callable[[], T]) -> T:
         return Retrying(

@@ -41,10 +41,11 @@ class GridIndex:
     county_codes: pa.Array
     city_codes: tuple[str, ...]
     timezones: tuple[str, ...]
+    version: str = ""
 
     @classmethod
-    def of(cls, rows: Iterable[GridRow]) -> "GridIndex":
-        """The index of these grids, in any order."""
+    def of(cls, rows: Iterable[GridRow], version: str = "") -> "GridIndex":
+        """The index of these grids; `version` names the state of the registry that they were read from."""
         ordered = sorted(rows, key=lambda row: int(row.grid_code))
         cities = sorted({(row.city_code, row.timezone) for row in ordered})
         number = {code: i for i, (code, _) in enumerate(cities)}
@@ -57,6 +58,7 @@ class GridIndex:
             county_codes=pa.array([row.county_code for row in ordered], pa.string()),
             city_codes=tuple(code for code, _ in cities),
             timezones=tuple(timezone for _, timezone in cities),
+            version=version,
         )
 
     def find(self, grid_codes: pa.ChunkedArray) -> tuple[NDArray[np.int64], Mask]:

@@ -30,6 +30,7 @@ class RegistryReader:
         if not version[1]:
             raise UserFault("网格登记为空，请先运行 the registry of grids is empty: run first `gridstream migrate`")
         if version != self._version:
-            self._index = GridIndex.of(GridRow(*row) for row in client.query(_GRIDS).result_rows)
+            grids = (GridRow(*row) for row in client.query(_GRIDS).result_rows)
+            self._index = GridIndex.of(grids, f"{version[0]}, {version[1]} grids")
             self._version = version
         return self._index

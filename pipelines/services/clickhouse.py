@@ -51,6 +51,32 @@ _PERMANENT = {
 TRANSIENT_CODES = frozenset(ErrorCode) - _PERMANENT
 
 
+# A value in a block does not fit its column. Names as in ErrorCodes.cpp.
+VALUE_CODES = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        25,  # CANNOT_PARSE_ESCAPE_SEQUENCE
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        131,  # TOO_LARGE_STRING_SIZE
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        407,  # DECIMAL_OVERFLOW
+        469,  # VIOLATED_CONSTRAINT
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+    }
+)
+
+
 @dataclass(frozen=True)
 class ClickHouse:
     """An address and an identity. `url` is http(s)://host:port without credentials."""
@@ -114,3 +140,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, OperationalError | ConnectionError | TimeoutError | TransientFault):
         return True
     return isinstance(error, DatabaseError) and getattr(error, "code", None) in TRANSIENT_CODES
+
+
+def refuses_value(error: BaseException) -> bool:
+    """Whether ClickHouse refused a block of rows for a value in it, and not for its state or its schema alone."""
+    return isinstance(error, DatabaseError) and getattr(error, "code", None) in VALUE_CODES

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -92,47 +92,58 @@ def _describe(client: KafkaAdminClient, topic: str) -> dict[str, Any]:
     return description
 
 
-def topic_id(bootstrap: str, topic: str) -> str:
-    """The topic's UUID (KIP-516) in 36 characters (Kafka's own tools write it in base64).
+class Topic(NamedTuple):
+    """What Kafka says of a topic: its id (a recreated topic has another one), its partition numbers in order."""
 
-    A topic that is deleted and recreated gets another one.
+    id: str
+    partitions: tuple[int, ...]
+
+
+def describe(bootstrap: str, topic: str) -> Topic:
+    """The topic's id and partitions, in one request.
 
     Raises:
         UserFault: there is no such topic, or the broker is older than 2.8 and has no topic ids.
         TransientFault: Kafka does not answer.
     """
     with admin(bootstrap) as client:
-        uuid = _describe(client, topic).get("topic_id")
-    if not uuid or UUID(str(uuid)).int == 0:
+        described = _describe(client, topic)
+    topic_id = described.get("topic_id")
+    if not topic_id or UUID(str(topic_id)).int == 0:
         raise UserFault(
             f"Kafka 没有主题编号 has no topic ids ({bootstrap}): 须 2.8 以上 version 2.8 or newer is required"
         )
-    return str(uuid)
+    return Topic(str(topic_id), _numbers(described))
+
+
+def topic_id(bootstrap: str, topic: str) -> str:
+    """Kafka's own UUID of `topic`. Raises as `describe` does."""
+    return describe(bootstrap, topic).id
 
 
 def partitions(bootstrap: str, topic: str) -> tuple[int, ...]:
-    """Partition numbers of `topic`, ascending. Raises as `topic_id` does."""
+    """Partition numbers of `topic`, ascending. Raises as `describe` does."""
     with admin(bootstrap) as client:
-        return _partitions(client, topic)
+        return _numbers(_describe(client, topic))
 
 
-def _partitions(client: KafkaAdminClient, topic: str) -> tuple[int, ...]:
-    return tuple(sorted(p["partition_index"] for p in _describe(client, topic)["partitions"]))
+def _numbers(described: Any) -> tuple[int, ...]:
+    return tuple(sorted(part["partition_index"] for part in described["partitions"]))
 
 
 def beginning_offsets(bootstrap: str, topic: str) -> dict[int, int]:
-    """First offset still kept, by partition. Raises as `topic_id` does."""
+    """First offset still kept, by partition. Raises as `describe` does."""
     return _offsets(bootstrap, topic, OffsetSpec.EARLIEST)
 
 
 def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
-    """Offset the next message will get, by partition. Raises as `topic_id` does."""
+    """Offset the next message will get, by partition. Raises as `describe` does."""
     return _offsets(bootstrap, topic, OffsetSpec.LATEST)
 
 
 def _offsets(bootstrap: str, topic: str, spec: OffsetSpec) -> dict[int, int]:
     with admin(bootstrap) as client:
-        specs = {TopicPartition(topic, number): spec for number in _partitions(client, topic)}
+        specs = {TopicPartition(topic, number): spec for number in _numbers(_describe(client, topic))}
         offsets = client.list_partition_offsets(specs)
         return {partition.partition: int(info.offset) for partition, info in sorted(offsets.items())}
 
@@ -160,6 +171,6 @@ def ensure_topic(bootstrap: str, spec: TopicSpec) -> bool:
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
-    """Delete a topic with all its messages. Raises as `topic_id` does."""
+    """Delete a topic with all its messages. Raises as `describe` does."""
     with admin(bootstrap) as client:
         client.delete_topics([topic])

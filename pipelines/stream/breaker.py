@@ -5,6 +5,7 @@ same place. It opens at a message when of the latest `window` messages of the pa
 there are no more) the share `ratio` or more is refused, or when `run` messages in a row are.
 """
 
+import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Refused = NDArray[np.bool_]  # one per message, in offset order: whether it was refused
+
+
+class PackedRefused(NamedTuple):
+    """`Refused` on its way to the tasks: 50 bytes for 10,000 messages that were all accepted, in place of 10 KB."""
+
+    messages: int
+    bits: bytes
+
+    @classmethod
+    def of(cls, refused: Refused) -> "PackedRefused":
+        return cls(len(refused), zlib.compress(np.packbits(refused).tobytes()))
+
+    def unpack(self) -> Refused:
+        bits = np.frombuffer(zlib.decompress(self.bits), np.uint8)
+        return np.unpackbits(bits, count=self.messages).astype(np.bool_)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""What the circuit breaker remembers from one micro-batch to the next: kept by the driver, read from ClickHouse when
-it cannot be sure."""
+"""What the circuit breaker remembers from one micro-batch to the next: kept by the driver, read from ClickHouse after a
+micro-batch that may have failed half way."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,15 +10,15 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.load.ranges import LoadProgress, Stream
 from pipelines.services.queries import query_text
-from pipelines.stream.breaker import Breaker, Refused
+from pipelines.stream.breaker import Breaker, PackedRefused, Refused
 from pipelines.stream.hold import ResumeOrder, read_order
 
 
-class Memory:
+class BreakerMemory:
     """The latest messages of each partition: which of them were refused."""
 
     def __init__(self, breaker: Breaker, order: Path) -> None:
-        """`order`: where a person's order to resume lies (`held.order_path`)."""
+        """`order`: the file of a person's order to resume (`hold.order_path`)."""
         self._breaker, self._path = breaker, order
         self._order: ResumeOrder | None = None
         self._before: dict[int, Refused] = {}
@@ -26,7 +26,7 @@ class Memory:
 
     def recall(
         self, client: Client, stream: Stream, progress: LoadProgress
-    ) -> tuple[dict[int, int], dict[int, Refused]]:
+    ) -> tuple[dict[int, int], dict[int, PackedRefused]]:
         """By partition: the offset from which on messages count, and the refused ones of the latest that do.
 
         Until `learn` is called the memory is in doubt: the micro-batch may fail half way.
@@ -36,7 +36,7 @@ class Memory:
             self._order, marks = order, progress.high_water
             self._before = {number: self._read(client, stream, number, last) for number, last in marks.items()}
         self._sure = False
-        return self.counts_from, self._before
+        return self.counts_from, {number: PackedRefused.of(before) for number, before in self._before.items()}
 
     @property
     def counts_from(self) -> dict[int, int]:

@@ -1,8 +1,11 @@
 """One chunk of records to rows of `events` and `quarantine`: decode, judge, drop resends, classify, warn. Pure."""
 
+import contextlib
 import functools
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,10 @@ from pipelines.classify import Model, decide
 from pipelines.classify.suspect import suspect
 from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import judge, warnings
-from pipelines.intake.rejects import quarantine_row
+from pipelines.intake.rejects import Reject, quarantine_row, rejects_table
 from pipelines.intake.rules.columns import Context
 from pipelines.load.ranges import OffsetRange, Stream
-from pipelines.load.rows import Rows
+from pipelines.load.rows import Isolated, Rows
 from pipelines.places.outlines import metres_outside
 from pipelines.privacy.mask import masker, reporter_hasher
 from schemas.event_types import event_types
@@ -43,34 +46,56 @@ QUARANTINE_FROM_BYTES = pa.schema(
 
 @dataclass(frozen=True)
 class Preparation:
-    """What preparing needs beside the records; the same for all chunks of a micro-batch."""
+    """What preparing needs in addition to the records; the same for all chunks of a micro-batch, except for the time
+    of judging in `context`. `basis`: versions of everything that the outcome depends on, recorded in the ledger."""
 
     stream: Stream
     limits: Limits
     context: Context
     model: Model
-    hash_key: bytes
+    hash_key: bytes = field(repr=False)
     mask_patterns: tuple[tuple[str, str], ...] = ()
+    basis: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare(records: pa.Table, offsets: OffsetRange, plan: Preparation) -> Rows:
-    """Every record of `records` ends as an event, a quarantine row, or a counted resend."""
-    decoded = decode(records, plan.limits)
+def prepare(
+    records: pa.Table, offsets: OffsetRange, plan: Preparation, isolated: Mapping[int, Isolated] = MappingProxyType({})
+) -> Rows:
+    """Every record of `records` ends as an event, a quarantine row, or a counted resend.
+
+    isolated: offsets that the program cannot process, each with the reason; they go to quarantine unread.
+    """
+    kept, apart = _split(records, isolated)
+    decoded = decode(kept, plan.limits)
     judged = judge(decoded.good, plan.context)
     first_of_each = _without_resends(judged.good)
     times = pc.min_max(records["timestamp"]).as_py()
     masked: Counter[str] = Counter()
     events = _events(first_of_each, plan, masked)
+    quarantine = _quarantine(pa.concat_tables([decoded.rejects, judged.rejects]), plan, masked)
+    if apart.num_rows:
+        quarantine = pa.concat_tables([quarantine, _isolated(apart, isolated, plan)])
     return Rows(
         offsets=offsets,
         events=events,
-        quarantine=_quarantine(pa.concat_tables([decoded.rejects, judged.rejects]), plan, masked),
+        quarantine=quarantine,
         duplicates=judged.good.num_rows - first_of_each.num_rows,
+        judged_at=plan.context.now,
+        basis=plan.basis,
         first_time=times["min"],
         last_time=times["max"],
         warned=pc.sum(pc.greater(pc.list_value_length(events["warnings"]), 0)).as_py() or 0,
+        isolated=isolated,
         masked=masked,
     )
+
+
+def _split(records: pa.Table, isolated: Mapping[int, Isolated]) -> tuple[pa.Table, pa.Table]:
+    """The records to be processed, and the isolated ones."""
+    if not isolated:
+        return records, records.slice(0, 0)
+    apart = pc.is_in(records["offset"], pa.array(isolated, pa.int64()))
+    return records.filter(pc.invert(apart)), records.filter(apart)
 
 
 def _without_resends(good: pa.Table) -> pa.Table:
@@ -137,9 +162,29 @@ def _position(rows: pa.Table, stream: Stream) -> dict[str, Any]:
 def _quarantine(rejects: pa.Table, plan: Preparation, masked: Counter[str]) -> pa.Table:
     hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
     pairs = zip(rejects["key"].to_pylist(), rejects["value"].to_pylist(), strict=True)
-    from_bytes = pa.Table.from_pylist(
-        [quarantine_row(key, value, hasher, masks, masked) for key, value in pairs], QUARANTINE_FROM_BYTES
-    )
+    return _quarantine_table(rejects, [quarantine_row(key, value, hasher, masks, masked) for key, value in pairs], plan)
+
+
+def _quarantine_table(rejects: pa.Table, from_bytes: list[dict[str, Any]], plan: Preparation) -> pa.Table:
+    read = pa.Table.from_pylist(from_bytes, QUARANTINE_FROM_BYTES)
     columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
-    columns |= dict(zip(from_bytes.column_names, from_bytes.columns, strict=True))
+    columns |= dict(zip(read.column_names, read.columns, strict=True))
     return pa.table(columns | _position(rejects, plan.stream))
+
+
+def _isolated(records: pa.Table, isolated: Mapping[int, Isolated], plan: Preparation) -> pa.Table:
+    """Quarantine rows of messages that the program cannot process."""
+    reasons = [isolated[offset] for offset in records["offset"].to_pylist()]
+    rejects = [Reject(row, "isolate", ("unforeseen",), reason.detail) for row, reason in enumerate(reasons)]
+    messages = zip(records["key"].to_pylist(), records["value"].to_pylist(), reasons, strict=True)
+    from_bytes = [_row_or_bare(key, value, reason.bare, plan) for key, value, reason in messages]
+    return _quarantine_table(rejects_table(records, rejects), from_bytes, plan)
+
+
+def _row_or_bare(key: bytes | None, value: bytes | None, bare: bool, plan: Preparation) -> dict[str, Any]:
+    """The columns from the bytes; no payload where masking itself fails, so that nothing leaks."""
+    hasher, masks = reporter_hasher(plan.hash_key), masker(plan.mask_patterns)
+    if not bare:
+        with contextlib.suppress(Exception):
+            return quarantine_row(key, value, hasher, masks)
+    return quarantine_row(None, None, hasher, masks) | {"payload_bytes": len(value or b"")}

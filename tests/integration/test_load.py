@@ -13,7 +13,7 @@ from pipelines.intake.rules.columns import Context
 from pipelines.load import ledger
 from pipelines.load.ledger import Phase
 from pipelines.load.loader import Loader
-from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
+from pipelines.load.ranges import OffsetRange, Stream, Totals
 from pipelines.load.rows import Rows
 from pipelines.places.grids import GridIndex, GridRow
 from pipelines.services.clickhouse import connect
@@ -46,6 +46,15 @@ def rows(plan: Preparation, count: int, first: int = 0) -> Rows:
     return prepare(chunk, offsets_of(chunk), plan)
 
 
+def progress_of(stack: Stack) -> tuple[object, object]:
+    progress = ledger.progress(stack.loader, STREAM)
+    return progress.high_water, progress.begun
+
+
+def load(stack: Stack, rows: Rows, batch_id: int = 1, unfinished: bool = False) -> Totals:
+    return Loader(stack.loader, STREAM, batch_id).load(rows, unfinished, monotonic(), Totals())
+
+
 def counts(stack: Stack) -> dict[str, object]:
     """Rows as they lie on disk, before any merge could hide a double."""
     tables = ("events", "quarantine", "report_states", "report_handling")
@@ -57,9 +66,9 @@ EXPECTED = {"events": 40, "quarantine": 10, "report_states": 40, "report_handlin
 
 def test_the_same_range_twice_is_in_once(stack: Stack, plan: Preparation) -> None:
     for batch in (1, 1, 2):
-        Loader(stack.loader, STREAM, batch).load(rows(plan, 50), unfinished=False, started=monotonic())
+        load(stack, rows(plan, 50), batch)
     assert counts(stack) == EXPECTED
-    assert ledger.progress(stack.loader, STREAM) == LoadProgress({0: 49}, ())
+    assert progress_of(stack) == ({0: 49}, {})
 
 
 def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) -> None:
@@ -76,20 +85,20 @@ def test_a_range_that_broke_off_is_completed(stack: Stack, plan: Preparation) ->
     )
     stack.loader.insert_arrow("events", whole.events.slice(0, 15))
     progress = ledger.progress(stack.loader, STREAM)
-    assert progress.begun == (OffsetRange(0, 0, 49),)
-    Loader(stack.loader, STREAM, 2).load(whole, progress.unfinished(whole.offsets), monotonic())
+    assert tuple(progress.begun) == (OffsetRange(0, 0, 49),)
+    load(stack, whole, 2, progress.unfinished(whole.offsets))
     assert counts(stack)["events"] == 40
     assert stack.scalar("SELECT count() FROM reports") == 40
-    assert ledger.progress(stack.loader, STREAM) == LoadProgress({0: 49}, ())
+    assert progress_of(stack) == ({0: 49}, {})
 
 
 def test_what_the_views_missed_is_derived_again(stack: Stack, plan: Preparation) -> None:
     """The server died between the parts of one insert: events are in, their reports are not."""
     whole = rows(plan, 50)
-    Loader(stack.loader, STREAM, 1).load(whole, unfinished=False, started=monotonic())
+    load(stack, whole)
     for table in ("report_states", "report_handling"):
         stack.loader.command(f"TRUNCATE TABLE {table}")
-    Loader(stack.loader, STREAM, 2).load(whole, unfinished=True, started=monotonic())
+    load(stack, whole, 2, unfinished=True)
     assert stack.scalar("SELECT count() FROM reports") == 40
     assert counts(stack)["events"] == 40
 
@@ -104,10 +113,10 @@ def test_a_server_that_is_gone_is_a_transient_fault(
         loader = Loader(client, STREAM, 1)
         way.cut()
         with pytest.raises(TransientFault, match="ClickHouse"):
-            loader.load(rows(plan, 5), unfinished=False, started=monotonic())
+            loader.load(rows(plan, 5), False, monotonic(), Totals())
         assert counts(stack)["events"] == 0
         way.mend()
-        loader.load(rows(plan, 5), unfinished=False, started=monotonic())
+        loader.load(rows(plan, 5), False, monotonic(), Totals())
     assert counts(stack)["events"] == 4
 
 

@@ -78,7 +78,7 @@ def test_a_defect_is_told_as_one_and_loses_nothing(
     flag = tmp_path / "broken"
     flag.touch()
     (tmp_path / "sitecustomize.py").write_text(_PLANTED.format(flag=str(flag)), "utf-8")  # every Python process runs it
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
     manifest = simulate(stack, tmp_path / "one.jsonl", "--days", "1", "--messages", "500")
     with streaming():
         until(lambda: stack.state is not None and stack.state.condition == "defect", "the defect")

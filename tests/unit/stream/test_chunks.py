@@ -36,7 +36,7 @@ def test_cuts_do_not_depend_on_batches(first: int, count: int, batch: int, size:
 
 
 def test_a_range_begun_before_is_cut_out_again() -> None:
-    begun = LoadProgress({0: 9}, (OffsetRange(0, 12, 17),))
+    begun = LoadProgress({0: 9}, {OffsetRange(0, 12, 17): None})
     assert _ranges(10, 30, 7, 100, begun.edges(0)) == [
         OffsetRange(0, 10, 11),
         OffsetRange(0, 12, 17),

@@ -12,12 +12,13 @@ from pipelines.errors import UserFault
 from pipelines.load.ranges import LoadProgress, OffsetRange, Stream
 from pipelines.load.rows import Rows
 from pipelines.services.clickhouse import ClickHouse
-from pipelines.stream.breaker import Breaker
+from pipelines.stream.breaker import Breaker, PackedRefused
 from pipelines.stream.config import StreamConfig
 from pipelines.stream.hold import BreakerOpen, Held, give_order, read_order
 from pipelines.stream.state import read_state, write_state
 from pipelines.stream.task import Guard, Work
 
+NOW = datetime.now(UTC)
 HELD = Held(2, 1000, 1499, 500, 250, {"not_json": 240, "unknown_grid": 9, "empty": 1, "too_deep": 8})
 
 
@@ -38,7 +39,7 @@ def work(progress: LoadProgress = LoadProgress(), **known: Any) -> Work:  # noqa
 
 def chunk(first: int, refused: list[int], count: int = 8) -> Rows:
     found = pa.table({"kafka_offset": pa.array(refused, pa.uint64()), "reason": ["not_json"] * len(refused)})
-    return Rows(OffsetRange(0, first, first + count - 1), pa.table({}), found, 0, None, None)
+    return Rows(OffsetRange(0, first, first + count - 1), pa.table({}), found, 0, NOW, {}, NOW, NOW)
 
 
 def test_it_tells_where_how_many_and_the_most_frequent_reasons() -> None:
@@ -79,11 +80,11 @@ def test_a_chunk_that_opens_the_breaker_is_not_loaded() -> None:
 def test_the_messages_before_count_across_micro_batches() -> None:
     Guard(work(), 0).watch(chunk(8, [8, 9]))
     with pytest.raises(BreakerOpen):
-        Guard(work(refused={0: np.array([True, True, True])}), 0).watch(chunk(8, [8, 9]))
+        Guard(work(refused={0: PackedRefused.of(np.array([True, True, True]))}), 0).watch(chunk(8, [8, 9]))
 
 
 def test_accepted_messages_and_ranges_begun_before_pass() -> None:
     everything = list(range(8, 16))
     Guard(work(counts_from={0: 16}), 0).watch(chunk(8, everything))
-    Guard(work(LoadProgress(begun=(OffsetRange(0, 8, 15),))), 0).watch(chunk(8, everything))
+    Guard(work(LoadProgress(begun={OffsetRange(0, 8, 15): None})), 0).watch(chunk(8, everything))
     assert work(counts_from={0: 16}).edges(0) == (16,)

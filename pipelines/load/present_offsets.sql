@@ -1,4 +1,0 @@
-SELECT kafka_offset
-FROM events
-WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
-  AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64}
