@@ -166,7 +166,8 @@ def _live(seen: Observation, state: StreamState) -> Iterator[Problem]:
         what = f"流作业在等待，会自行继续 the stream waits, and goes on by itself: {state.reason}"
         yield Problem("waiting", "warning" if brief else "error", what, f"排除原因 fix the cause; {_LOG}")
     elif state.condition == "starting" and _age(seen, state) > LATE_SECONDS:
-        what = f"流作业启动了 {_age(seen, state):.0f} 秒还没有就绪 the stream has been starting for that long"
+        minutes = f"{_age(seen, state) / 60:,.0f}"
+        what = f"流作业启动 {minutes} 分钟仍未就绪 the stream has been starting for {minutes} min"
         yield _error("slow_start", what, f"{_LOG}; 再试 try again: gridstream restart --only stream")
 
 
@@ -182,12 +183,12 @@ def _lateness(seen: Observation) -> Iterator[Problem]:
     idle = ledger.batch_age_seconds if ledger else float("inf")
     if seen.state is not None:  # a start or the end of a micro-batch is a sign of life, too
         idle = min(idle, _age(seen, seen.state))
-    waits = f"{lag.messages:,} 条消息在等 messages wait, 最久 the oldest for {lag.seconds:.0f} s"
+    waits = f"{lag.messages:,} 条消息在等 messages wait, 最久 the oldest for {lag.seconds / 60:,.0f} min"
     if idle > LATE_SECONDS:
         do = f"{_LOG}; 再试 try again: gridstream restart --only stream"
         yield _error("stalled", f"流作业没有进展 the stream does not move: {waits}", do)
     elif ledger and ledger.rows_per_second and lag.messages > LATE_SECONDS * ledger.rows_per_second:
-        # What arrives now will be late as well; a shorter backlog is gone before that and needs nobody.
+        # A message that arrives now will be late as well; a shorter backlog needs no person.
         minutes = lag.messages / ledger.rows_per_second / 60
         what = f"流作业跟不上 the stream is behind: {waits}, 每秒装载 loaded per second: {ledger.rows_per_second:,.0f}"
         do = (

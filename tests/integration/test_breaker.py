@@ -41,16 +41,21 @@ def test_five_percent_flow_and_half_are_held_until_the_order(stack: Stack, strea
 
 def test_all_bad_is_held_and_so_are_those_after_the_accepted_ones(stack: Stack, streaming: Streaming) -> None:
     with streaming():
+        send(stack, 1, lambda number: True, 11)  # too few for the breaker
+        stack.wait_until_loaded()
+        [problem] = judge(observe_stream(stack.settings)).problems
+        assert (problem.id, problem.severity) == ("refused", "warning")
+        assert "11 of the last hour's 11 messages were rejected" in problem.what
         send(stack, 0, lambda number: True, 1200)
         until(lambda: held(stack), "the breaker")
         assert resume(stack, "--accept").returncode == 0
         stack.wait_until_loaded()
-        assert quarantined(stack) == 1200
+        assert quarantined(stack) == 1211
         send(stack, 0, lambda number: True, 1200)
         until(lambda: held(stack), "the breaker for the next ones")
         assert resume(stack, "--accept").returncode == 0
         stack.wait_until_loaded()
-    assert quarantined(stack) == 2400
+    assert quarantined(stack) == 2411
     require_proof(stack)
 
 
