@@ -105,7 +105,7 @@ def test_quarantine(run: Run, world: World) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "0:0"), "nothing of topic"),
+        (("show", "0:0"), "at 0:0 was rejected"),
         (("show", "zero"), "give PARTITION:OFFSET"),
         (("list", "--reason", "not_jsn"), "did you mean not_json?"),
     ],
@@ -154,8 +154,8 @@ def test_sql_shows_a_thousand_rows_and_says_so(run: Run) -> None:
         (("INSERT INTO ledger (topic) VALUES ('x')", "--user", "engineer"), "ClickHouse 164 READONLY: "),
         (("DROP TABLE events", "--user", "engineer"), "ClickHouse 164 READONLY: "),
         ((" ; ",), "the query is empty"),
-        ((), "give either a query or --file"),
-        (("SELECT 1", "--json", "--csv"), "exclude each other"),
+        ((), "give a query or --file"),
+        (("SELECT 1", "--json", "--csv"), "give either --json or --csv"),
         (("--file", "/nowhere.sql"), "cannot read /nowhere.sql"),
     ],
 )
