@@ -29,8 +29,7 @@ _PERMANENT = (
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """The configuration of a topic. `retention_days` and `max_message_bytes` also change an
-    existing topic."""
+    """The configuration of a topic. All but the number of partitions also changes an existing topic."""
 
     name: str
     partitions: int
@@ -43,6 +42,8 @@ class TopicSpec:
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_days * _DAY_MS),
             "max.message.bytes": str(self.max_message_bytes),
+            # The broker's clock: lag, timeliness and retention must not depend on the clocks of producers.
+            "message.timestamp.type": "LogAppendTime",
         }
 
 
