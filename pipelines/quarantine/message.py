@@ -25,7 +25,7 @@ class RejectedMessage(msgspec.Struct, frozen=True):
     reasons: ids of schemas/reasons.yaml, the first one is `reason`; rules: the same with the part
     of the contract. event_id, report_id, grid_code, source: as far as they could be read. payload:
     masked; truncated when `payload_bytes` is larger than the limit of quarantine. fix: the repair
-    it was sent again with. attempts: how often it had been sent again before this rejection.
+    that was sent. attempts: how often it had been sent again before this rejection.
     computed: JSON values of the SQL expressions that were asked for.
     """
 
