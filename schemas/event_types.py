@@ -97,15 +97,15 @@ def parse(content: bytes, name: str = PATH.name) -> tuple[EventType, ...]:
         file = msgspec.yaml.decode(content, type=_File)
     except msgspec.MsgspecError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-    kinds = [_joined(group, entry) for group in file.groups for entry in group.types]
+    kinds = [
+        EventType(group=group.zh, group_en=group.en, **msgspec.structs.asdict(entry))
+        for group in file.groups
+        for entry in group.types
+    ]
     for label in ("code", "zh", "en"):
         _no_duplicates(name, label, [str(getattr(kind, label)) for kind in kinds])
     _no_duplicates(name, "example", [example for kind in kinds for example in kind.examples])
     return tuple(sorted(kinds, key=lambda kind: kind.code))
-
-
-def _joined(group: _Group, entry: _Entry) -> EventType:
-    return EventType(group=group.zh, group_en=group.en, **msgspec.structs.asdict(entry))
 
 
 def _no_duplicates(name: str, label: str, values: list[str]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.errors import UserFault
-from pipelines.sources.csv_file import CsvSource
+from pipelines.sources.csv_source import CsvSource
 from pipelines.sources.files.boston311 import Boston311
 from pipelines.sources.files.pingshan import Pingshan
 

@@ -1,6 +1,6 @@
 """What every source has in common: messages of the v1 contract, and an account of what was left out.
 
-A source is a file today (`csv_file.py`) and may be an API: `Source` does not know how many rows will come.
+A source is a file today (`csv_source.py`) and may be an API: `Source` does not know how many rows will come.
 """
 
 import uuid
@@ -74,12 +74,8 @@ class Notes:
     def findings(self) -> tuple[FileFinding, ...]:
         """The findings seen so far, in the order of `titles`."""
         return tuple(
-            FileFinding(
-                name, zh, en, self.counts[name], tuple(self.examples[name]), dict(self._by_part(name).most_common())
-            )
+            FileFinding(name, zh, en, self.counts[name], tuple(self.examples[name]), dict(parts.most_common()))
             for name, (zh, en) in self.titles.items()
             if self.counts[name]
+            for parts in [self.parts.get(name, Counter[str]())]
         )
-
-    def _by_part(self, name: str) -> Counter[str]:
-        return self.parts.get(name, Counter())

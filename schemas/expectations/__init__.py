@@ -100,14 +100,12 @@ def parse(content: bytes, name: str) -> Suite:
         file = msgspec.yaml.decode(content, type=_File)
     except msgspec.MsgspecError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-    rules = tuple(_flat(entry) for entry in file.expectations)
+    rules = tuple(
+        Expectation(entry.type, entry.kwargs, **msgspec.structs.asdict(entry.meta)) for entry in file.expectations
+    )
     for wrong in filter(None, (_twice(rules), *map(_severity, rules), *map(_reason, rules))):
         raise ValueError(f"{name}: {wrong}")
     return Suite(file.table, file.reads or file.table, rules)
-
-
-def _flat(entry: _Entry) -> Expectation:
-    return Expectation(entry.type, entry.kwargs, **msgspec.structs.asdict(entry.meta))
 
 
 def _twice(rules: tuple[Expectation, ...]) -> str:

@@ -194,9 +194,12 @@ def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> No
     assert days == {DAY.isoformat(), (DAY - timedelta(days=1)).isoformat()}
     checked = in_dagster("check_figures")
     assert checked.success
-    passed = [one.check_name for one in checked.get_asset_check_evaluations() if one.passed]
+    evaluations = checked.get_asset_check_evaluations()
+    passed = [evaluation.check_name for evaluation in evaluations if evaluation.passed]
     assert passed.count("equals_recomputation") == len(MARTS)
-    assert {"ledger_balances", "rollup_equals_recomputation", "figures_are_current", "stream_keeps_up"} <= set(passed)
+    assert {"ledger_balances", "rollup_equals_recomputation", "figures_are_current"} <= set(passed)
+    # No stream ever ran in this test: the check reports that.
+    assert {evaluation.check_name for evaluation in evaluations if not evaluation.passed} == {"stream_keeps_up"}
 
 
 def test_a_wrong_figure_fails_the_check(stack: Stack, in_dagster: RunJob) -> None:

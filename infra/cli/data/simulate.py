@@ -1,4 +1,4 @@
-"""`gridstream simulate`: a city that does not exist, as past days or as a live feed."""
+"""`gridstream simulate`: a simulated city, as past days or as a live feed."""
 
 import math
 import signal
@@ -35,7 +35,7 @@ _LONGEST = 3653  # days
 
 @dataclass(frozen=True)
 class _Feed:
-    """What is about to be sent: its description for the manifest, and how many it will be, about."""
+    """The messages to send: description for the manifest, lists of messages, and their estimated number."""
 
     run: dict[str, Any]
     parts: Iterable[list[Sent]]
@@ -65,8 +65,8 @@ def command(
 ) -> None:
     """模拟一座城市：过去若干天（默认一天，尽快发送），或 --live 实时发送；清单记下每一条消息的真相。
 
-    Simulates a city: past days as fast as possible (one, unless told otherwise), or a live feed with --live. The
-    manifest holds the truth about every message sent, to compare the figures with.
+    Simulates a city: past days as fast as possible (by default one), or a live feed with --live. The manifest
+    contains the truth about every message that was sent, for comparison with the figures.
     """
     model, disorder, stop = city_model(city, seed), Disorder(duplicate_share, late_share, bad_share, odd_share), Event()
     if live and (days or first or last or dry_run):
@@ -79,12 +79,12 @@ def command(
         usual = model.profile.per_grid_and_day * load * len(model.grids)
         span = _span(model, days or (messages and math.ceil(messages / usual / 2)) or 1, first, last)
         feed = _past(Backfill(model, *span, disorder, load), messages, stop)
-    now = settings()
-    path = None if no_manifest or dry_run else manifest or _manifest_path(now, feed.run["mode"])
-    begun = time.monotonic()
-    tally = _deliver(feed, now, path, stop, dry_run, as_json)
-    took = time.monotonic() - begun
-    loaded = wait_until_loaded(now, wait) if wait is not None and not dry_run else None
+    config = settings()
+    path = None if no_manifest or dry_run else manifest or _manifest_path(config, feed.run["mode"])
+    started = time.monotonic()
+    tally = _deliver(feed, config, path, stop, dry_run, as_json)
+    took = time.monotonic() - started
+    loaded = wait_until_loaded(config, wait) if wait is not None and not dry_run else None
     document = {
         **feed.run,
         **_figures(tally, took),
@@ -92,16 +92,16 @@ def command(
         "dry_run": dry_run,
         "loaded_after_seconds": loaded,
     }
-    emit(document, as_json, lambda: _shown(document, tally))
+    emit(document, as_json, lambda: _render(document, tally))
 
 
 def _span(model: CityModel, days: int, first: str | None, last: str | None) -> tuple[date, date, int]:
-    """First day, last day, and the moment (ms) after which nothing has happened yet."""
+    """First day, last day, and the time (ms since the epoch) up to which messages have been sent."""
     today = datetime.now(ZoneInfo(model.timezone)).date()
     end = _day("--to", last) if last else today
     start = _day("--from", first) if first else end - timedelta(days=days - 1)
     if start > end or end > today or (end - start).days >= _LONGEST:
-        raise UserFault(f"日期范围不对 wrong range of days: {start} .. {end}; today is {today}")
+        raise UserFault(f"日期范围不对 wrong range of days: {start} .. {end}; 今天 today is {today}")
     return start, end, min(midnight_ms(end + timedelta(1), model.timezone), now_ms() // 1000 * 1000)
 
 
@@ -121,8 +121,8 @@ def _past(past: Backfill, messages: int | None, stop: Event) -> _Feed:
         "until": datetime.fromtimestamp(past.until_ms / 1000, UTC),
         "load": past.load,
         "surges": [
-            {"area": one.area, "type": int(model.codes[one.kind]), "from": one.first, "counts": one.counts}
-            for one in past.surges
+            {"area": surge.area, "type": int(model.codes[surge.kind]), "from": surge.first, "counts": surge.counts}
+            for surge in past.surges
         ],
     }
     return _Feed(run, _until(stop, blocks(islice(past.messages(), messages))), min(about, messages or about))
@@ -156,37 +156,38 @@ def _at_most(limit: int | None, parts: Iterable[list[Sent]]) -> Iterator[list[Se
             return
 
 
-def _manifest_path(now: Settings, mode: str) -> Path:
-    return now.home / "manifests" / f"{mode}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
+def _manifest_path(config: Settings, mode: str) -> Path:
+    return config.home / "manifests" / f"{mode}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
 
 
-def _deliver(feed: _Feed, now: Settings, path: Path | None, stop: Event, dry_run: bool, quiet: bool) -> Tally:
+def _deliver(feed: _Feed, config: Settings, path: Path | None, stop: Event, dry_run: bool, quiet: bool) -> Tally:
     label = "模拟 simulate"
     if dry_run:
         with _stopping(stop), progress(label, feed.total, quiet) as advance:
             return pretend(feed.parts, advance)
-    with Publisher(now.kafka_bootstrap, now.topic) as publisher:
-        written = ManifestWriter(path, feed.run) if path else None
+    with Publisher(config.kafka_bootstrap, config.topic) as publisher:
+        manifest = ManifestWriter(path, feed.run) if path else None
         with (
-            closing(written) if written else nullcontext(),
+            closing(manifest) if manifest else nullcontext(),
             _stopping(stop),
             progress(label, feed.total, quiet) as advance,
         ):
-            return send(feed.parts, publisher, written, advance)
+            return send(feed.parts, publisher, manifest, advance)
 
 
 @contextmanager
 def _stopping(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after the block in hand; asked again a second later, at once."""
-    since = [math.inf]
+    """Ctrl-C and SIGTERM end the run after the current block; again more than a second later, at once."""
+    first_signal = math.inf
 
-    def asked(number: int, frame: FrameType | None) -> None:
-        if time.monotonic() - since[0] > 1:
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first_signal
+        if time.monotonic() - first_signal > 1:
             raise KeyboardInterrupt
-        since[0] = min(since[0], time.monotonic())
+        first_signal = min(first_signal, time.monotonic())
         stop.set()
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -204,7 +205,7 @@ def _figures(tally: Tally, took: float) -> dict[str, Any]:
     }
 
 
-def _shown(document: dict[str, Any], tally: Tally) -> RenderableType:
+def _render(document: dict[str, Any], tally: Tally) -> RenderableType:
     bad = sum(count for kind, count in tally.kinds.items() if kind.startswith("bad:"))
     names = {"good": "正常 good", "duplicate": "重发 resends", "late": "迟到 late", "correction": "更正 corrections"}
     rows: list[tuple[str, Any]] = [("消息总数 messages", tally.messages)]

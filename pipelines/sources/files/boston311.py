@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.errors import UserFault
-from pipelines.sources.csv_file import CsvSource, Record
+from pipelines.sources.csv_file import Record
+from pipelines.sources.csv_source import CsvSource
 from pipelines.sources.source import Message
 
 STATUSES = {

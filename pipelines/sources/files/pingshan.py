@@ -12,7 +12,8 @@ from typing import Any
 
 from pipelines.clock import SHANGHAI
 from pipelines.errors import UserFault
-from pipelines.sources.csv_file import CsvSource, Record
+from pipelines.sources.csv_file import Record
+from pipelines.sources.csv_source import CsvSource
 from pipelines.sources.source import Message
 from schemas.event_types import EventType
 

@@ -77,7 +77,7 @@ def test_rebuilding_runs_one_at_a_time(job: dg.JobDefinition) -> None:
     assert config["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
 
 
-def test_the_instance_file_is_one_dagster_takes(tmp_path: Path) -> None:
+def test_dagster_accepts_the_instance_file(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "infra" / "local" / "services" / "dagster.yaml").read_text("utf-8"))
     with instance_for_test(overrides=config, temp_dir=str(tmp_path)) as instance:
         assert instance.global_op_concurrency_default_limit == 1
@@ -95,7 +95,7 @@ def test_a_range_that_makes_no_sense_is_the_users_mistake(first: str, last: str)
         DayRange(from_day=first, to_day=last).plan()
 
 
-def test_a_users_mistake_fails_the_run_at_once_in_one_line() -> None:
+def test_a_mistake_of_the_user_fails_the_run_at_once_with_one_line() -> None:
     config = {"ops": {"rebuild_range": {"config": {"from_day": "2026-11-02", "to_day": "2026-11-01"}}}}
     job = defs.resolve_job_def("rebuild_days")
     result = job.execute_in_process(run_config=config, raise_on_error=False)

@@ -47,7 +47,7 @@ def test_figures_of_a_cell(client: Client) -> None:
     assert cell["open_due_at"] == [at(DAY, 32)]
 
 
-def test_columns_stand_in_the_order_of_the_table(client: Client) -> None:
+def test_columns_are_in_the_order_of_the_table(client: Client) -> None:
     selected = client.query(query_text("marts/rollup.sql"), {"day": DAY}).column_names
     assert selected == client.query("SELECT * FROM rollup_daily").column_names
 

@@ -160,7 +160,7 @@ SPIKES = [(planned(n, {}, strays=[(ago, 14 * USUAL)]), WINDOWS[n]) for n, ago in
 
 
 @pytest.mark.parametrize(("city", "windows"), SPIKES)
-def test_one_spike_takes_no_day_from_the_history(judged: Judged, city: str, windows: tuple[int, int]) -> None:
+def test_a_single_spike_removes_no_day_from_the_history(judged: Judged, city: str, windows: tuple[int, int]) -> None:
     row = judged.city(city)[999]
     assert (row["recent_days"], row["base_days"]) == windows
 
@@ -197,7 +197,7 @@ def test_the_first_day_has_nothing_to_be_compared_with(judged: Judged) -> None:
 OUT_OF_NOTHING = planned(35, {201: _weekly(1), 202: _weekly(20)})
 
 
-def test_one_report_out_of_nothing_is_no_surprise_but_twenty_are(judged: Judged) -> None:
+def test_a_single_report_of_a_new_type_does_not_rise_but_twenty_do(judged: Judged) -> None:
     one, twenty = (judged.county(OUT_OF_NOTHING)[kind] for kind in (201, 202))
     assert (one["expected"], one["ratio"]) == (0.0, None)
     assert one["z"] < 1.65 < 3 < twenty["z"]
@@ -255,6 +255,6 @@ SMALL = planned(35, SMALL_BASES | {201: _weekly(5, 1, 1, 1), 202: _weekly(5)})
 def test_a_small_base_cannot_be_read_from_a_published_z(judged: Judged) -> None:
     exact, shown = judged.county(SMALL), judged.published(SMALL)
     assert {shown[kind]["z"] for kind in SMALL_BASES} == {3}
-    assert len({round(exact[kind]["z"], 1) for kind in SMALL_BASES}) == 5  # which the exact z would tell apart
+    assert len({round(exact[kind]["z"], 1) for kind in SMALL_BASES}) == 5  # which the exact z would distinguish
     assert (exact[201]["z"], shown[201]["z"]) == (pytest.approx(2.5041, abs=1e-4), 2)
     assert all(row["z"] <= exact[kind]["z"] for kind, row in shown.items())

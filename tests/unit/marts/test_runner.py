@@ -68,7 +68,7 @@ def test_nothing_is_stale_after_a_rebuild_and_a_message_makes_it_so_again(client
     assert (DAILY_SERIES, period_of("day", DAY)) not in again.marts
 
 
-def test_marts_left_behind_by_a_crash_are_caught_up_in_one_go(client: Client) -> None:
+def test_marts_that_a_crash_left_stale_are_rebuilt_in_one_run(client: Client) -> None:
     insert(client, [message("a", DAY)])
     _rebuild_stale(client)
     insert(client, [message("b", DAY)])
@@ -105,7 +105,7 @@ def test_progress_counts_every_step(client: Client) -> None:
     assert sum(steps) == len(result.days) + len(result.marts) == plan_days([DAY], AS_OF).steps
 
 
-def test_columns_stand_in_the_order_of_the_tables(client: Client) -> None:
+def test_columns_are_in_the_order_of_the_tables(client: Client) -> None:
     scope = {"period": "day", "first": DAY, "last": DAY, "as_of": "2026-03-04 12:00:00"}
     for mart in MARTS:
         selected = client.query(mart.build_sql, scope).column_names
@@ -130,7 +130,7 @@ def test_a_suspended_build_of_an_empty_day_cannot_empty_it_later(client: Client)
     assert client.query("SELECT sum(reported) FROM rollup_daily").result_rows == [(1,)]
 
 
-def test_a_build_gives_way_to_a_later_one_under_way(client: Client) -> None:
+def test_a_build_gives_up_if_a_later_build_has_begun(client: Client) -> None:
     client.command("CREATE TABLE building_rollup_daily_20260304_99999999999999999999_ff AS rollup_daily")
     assert build_day(client, DAY, "earlier").superseded
     assert client.query("SELECT count() FROM rollup_builds").result_rows == [(0,)]

@@ -136,7 +136,7 @@ def test_what_a_source_caught_up_with_is_counted_apart(cards: dict[str, dict[str
         assert _figures(row, "lag_p50_seconds", "lag_p95_seconds") == (0, 0)
 
 
-def test_what_happened_before_the_first_message_arrived_is_no_delay(client: Client) -> None:
+def test_what_happened_before_the_first_message_arrived_is_not_late(client: Client) -> None:
     client.insert("ledger", [["t", at(DAY, 10)], ["t", at(DAY, 12)]], column_names=["topic", "first_kafka_time"])
     before = [_sent("a", GOOD, timedelta(hours=2)), _sent("b", GOOD, timedelta(minutes=15))]
     insert(client, [*before, _sent("a", GOOD, timedelta(minutes=16), after=2), _sent("a", GOOD, after=3)])

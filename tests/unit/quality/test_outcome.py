@@ -93,7 +93,7 @@ def test_a_sample_query_reads_what_analysts_may_read() -> None:
         assert not {"quality_events", "events"} & set(text.replace("(", " ").split())
 
 
-def test_a_found_query_becomes_one_that_can_be_pasted() -> None:
+def test_the_query_of_great_expectations_is_made_fit_to_paste() -> None:
     suite, batch = suites()["reports"], "SELECT * FROM reports WHERE day = '2026-11-20'"
     text = sample_query(suite, suite.expectations[0], DAY, f"SELECT `report_id` \nFROM {batch} \nWHERE 1;")
     assert text == f"SELECT `report_id` \nFROM ({batch}) \nWHERE 1\nLIMIT 100"

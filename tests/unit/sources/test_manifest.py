@@ -1,4 +1,4 @@
-"""The manifest: what was acknowledged is told exactly, also after a crash."""
+"""The manifest: it reports exactly what was acknowledged, also after a crash."""
 
 from datetime import UTC, datetime
 from pathlib import Path

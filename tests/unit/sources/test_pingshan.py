@@ -71,13 +71,22 @@ def test_a_missing_community_goes_to_the_stream_as_unknown(tmp_path: Path) -> No
 
 
 def test_rows_that_cannot_be_turned_say_why(tmp_path: Path) -> None:
-    rows = mapped(tmp_path, {"CREATE_TIME": "-"}, {"EVENT_SRC_NAME": "fax"}, {})
+    changes = [
+        {"CREATE_TIME": "-"},
+        {"CREATE_TIME": "9999-12-31 23:00:00"},  # the limit is after the last year
+        {"EVENT_SRC_NAME": "fax"},
+        {"REC_ID": " "},
+        {},
+    ]
+    rows = mapped(tmp_path, *changes)
     assert [row.problem for row in rows] == [
         "CREATE_TIME 不是可识别的时间 is not a time, year first: '-'",
+        "时间超出范围 a time is out of range",
         "未知的渠道 unknown channel EVENT_SRC_NAME 'fax'",
+        "缺少 REC_ID is missing",
         "",
     ]
-    assert [row.message is None for row in rows] == [True, True, False]
+    assert [row.message is None for row in rows] == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize("written", ["2018/7/4 17:24:41", "2018/07/04 17:24:41.0", "2018年7月4日 17:24:41"])

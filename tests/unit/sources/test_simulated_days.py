@@ -138,7 +138,7 @@ def test_days_follow_hours_and_weekdays(model: CityModel) -> None:
     assert days[1] > 1.5 * days[6]
 
 
-def test_surges_rise_and_are_told(model: CityModel) -> None:
+def test_surges_rise_and_are_reported(model: CityModel) -> None:
     run = backfill(model, FIRST, LAST, disorder=Disorder(0, 0, 0), load=0.01)
     assert [len(surge.area) for surge in run.surges] == [12, 12, 12, 12, 9, 9, 6]
     born = Counter(one.report_id.rsplit("-", 1)[0] for one in run.messages() if one.status == "reported")

@@ -52,7 +52,7 @@ def test_every_reason_and_every_way_occurs(sent: list[Sent]) -> None:
     assert {(one.kind, one.way) for one in sent if one.way} == {(f"bad:{kind.reason}", kind.way) for kind in KINDS}
 
 
-def test_planted_values_stand_in_the_message(sent: list[Sent]) -> None:
+def test_planted_values_are_in_the_message(sent: list[Sent]) -> None:
     planted = [(one, kind, value) for one in sent for kind, value in one.personal]
     assert {kind for _, kind, _ in planted} == {"name", "mobile", "landline", "id_card", "bank_card", "plate", "email"}
     assert all(value.encode() in (one.value or b"") for one, _, value in planted)
@@ -80,7 +80,7 @@ def test_unknown_fields_occur(sent: list[Sent]) -> None:
         assert field in values
 
 
-def test_locations_lie_inside_the_county_but_for_those_astray(sent: list[Sent], context: Context) -> None:
+def test_locations_are_inside_the_county_except_those_astray(sent: list[Sent], context: Context) -> None:
     good = [one for one in sent if not one.kind.startswith("bad:")]
     judged = judge(decode(records([one.value for one in good])).good, context).good
     found = metres_outside(judged["county_code"], judged["lon"], judged["lat"]).to_pylist()
