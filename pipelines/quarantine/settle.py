@@ -12,8 +12,8 @@ what is not acknowledged within `delivery_timeout_ms` (2 minutes, by `PublisherO
 default). Together that is 8 minutes.
 
 A message sent for a claim has a larger offset than all messages that were loaded before the claim,
-by ClickHouse's clock for both; so the topic is read from there. Timestamps in Kafka are set by the
-senders and are not used.
+by ClickHouse's clock for both; so the topic is read from there. Timestamps in Kafka are not used:
+in topics that this program did not create they may be set by the senders.
 """
 
 from collections import Counter, defaultdict

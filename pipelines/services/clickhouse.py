@@ -14,15 +14,29 @@ from pipelines.errors import TransientFault, UserFault
 
 class ErrorCode(IntEnum):
     """The server's error codes that this project acts on; names as in ClickHouse's
-    src/Common/ErrorCodes.cpp."""
+    src/Common/ErrorCodes.cpp. Faults are recognised by their number, never by the text of a message,
+    which changes between versions."""
 
     UNEXPECTED_END_OF_FILE = 3
+    CANNOT_PARSE_TEXT = 6
+    CANNOT_PARSE_ESCAPE_SEQUENCE = 25
+    CANNOT_PARSE_QUOTED_STRING = 26
+    CANNOT_PARSE_INPUT_ASSERTION_FAILED = 27
     ATTEMPT_TO_READ_AFTER_EOF = 32
+    CANNOT_PARSE_DATE = 38
+    CANNOT_PARSE_DATETIME = 41
+    TYPE_MISMATCH = 53
     UNKNOWN_TABLE = 60
+    ARGUMENT_OUT_OF_BOUND = 69
+    CANNOT_CONVERT_TYPE = 70
+    CANNOT_PARSE_NUMBER = 72
     CANNOT_WRITE_TO_FILE_DESCRIPTOR = 75  # the disk is full
     UNKNOWN_DATABASE = 81
+    INCORRECT_DATA = 117
+    TOO_LARGE_STRING_SIZE = 131
     TIMEOUT_EXCEEDED = 159
     READONLY = 164
+    SIZES_OF_ARRAYS_DONT_MATCH = 190
     TOO_MANY_SIMULTANEOUS_QUERIES = 202
     NO_FREE_CONNECTION = 203
     SOCKET_TIMEOUT = 209
@@ -34,45 +48,64 @@ class ErrorCode(IntEnum):
     TOO_MANY_PARTS = 252
     TOO_FEW_LIVE_REPLICAS = 285
     UNKNOWN_STATUS_OF_INSERT = 319
+    VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE = 321
+    CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN = 349
+    CANNOT_PARSE_UUID = 376
     QUERY_WAS_CANCELLED = 394
+    DECIMAL_OVERFLOW = 407
+    VIOLATED_CONSTRAINT = 469
     ACCESS_DENIED = 497
     AUTHENTICATION_FAILED = 516
+    UNKNOWN_ELEMENT_OF_ENUM = 691
     KEEPER_EXCEPTION = 999
 
 
-# A person must act on these; all other codes of `ErrorCode` are transient. Faults are recognised by
-# their number, never by the text of a message, which changes between versions.
-_PERMANENT = {
-    ErrorCode.UNKNOWN_TABLE,
-    ErrorCode.UNKNOWN_DATABASE,
-    ErrorCode.ACCESS_DENIED,
-    ErrorCode.AUTHENTICATION_FAILED,
-}
-TRANSIENT_CODES = frozenset(ErrorCode) - _PERMANENT
+# The same request may succeed later.
+TRANSIENT_CODES = frozenset(
+    {
+        ErrorCode.UNEXPECTED_END_OF_FILE,
+        ErrorCode.ATTEMPT_TO_READ_AFTER_EOF,
+        ErrorCode.CANNOT_WRITE_TO_FILE_DESCRIPTOR,
+        ErrorCode.TIMEOUT_EXCEEDED,
+        ErrorCode.READONLY,
+        ErrorCode.TOO_MANY_SIMULTANEOUS_QUERIES,
+        ErrorCode.NO_FREE_CONNECTION,
+        ErrorCode.SOCKET_TIMEOUT,
+        ErrorCode.NETWORK_ERROR,
+        ErrorCode.ABORTED,
+        ErrorCode.MEMORY_LIMIT_EXCEEDED,
+        ErrorCode.TABLE_IS_READ_ONLY,
+        ErrorCode.NOT_ENOUGH_SPACE,
+        ErrorCode.TOO_MANY_PARTS,
+        ErrorCode.TOO_FEW_LIVE_REPLICAS,
+        ErrorCode.UNKNOWN_STATUS_OF_INSERT,
+        ErrorCode.QUERY_WAS_CANCELLED,
+        ErrorCode.KEEPER_EXCEPTION,
+    }
+)
 
-
-# A value in a block does not fit its column. Names as in ErrorCodes.cpp.
+# A value in a block does not fit its column.
 VALUE_CODES = frozenset(
     {
-        6,  # CANNOT_PARSE_TEXT
-        25,  # CANNOT_PARSE_ESCAPE_SEQUENCE
-        26,  # CANNOT_PARSE_QUOTED_STRING
-        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
-        38,  # CANNOT_PARSE_DATE
-        41,  # CANNOT_PARSE_DATETIME
-        53,  # TYPE_MISMATCH
-        69,  # ARGUMENT_OUT_OF_BOUND
-        70,  # CANNOT_CONVERT_TYPE
-        72,  # CANNOT_PARSE_NUMBER
-        117,  # INCORRECT_DATA
-        131,  # TOO_LARGE_STRING_SIZE
-        190,  # SIZES_OF_ARRAYS_DONT_MATCH
-        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
-        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
-        376,  # CANNOT_PARSE_UUID
-        407,  # DECIMAL_OVERFLOW
-        469,  # VIOLATED_CONSTRAINT
-        691,  # UNKNOWN_ELEMENT_OF_ENUM
+        ErrorCode.CANNOT_PARSE_TEXT,
+        ErrorCode.CANNOT_PARSE_ESCAPE_SEQUENCE,
+        ErrorCode.CANNOT_PARSE_QUOTED_STRING,
+        ErrorCode.CANNOT_PARSE_INPUT_ASSERTION_FAILED,
+        ErrorCode.CANNOT_PARSE_DATE,
+        ErrorCode.CANNOT_PARSE_DATETIME,
+        ErrorCode.TYPE_MISMATCH,
+        ErrorCode.ARGUMENT_OUT_OF_BOUND,
+        ErrorCode.CANNOT_CONVERT_TYPE,
+        ErrorCode.CANNOT_PARSE_NUMBER,
+        ErrorCode.INCORRECT_DATA,
+        ErrorCode.TOO_LARGE_STRING_SIZE,
+        ErrorCode.SIZES_OF_ARRAYS_DONT_MATCH,
+        ErrorCode.VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE,
+        ErrorCode.CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN,
+        ErrorCode.CANNOT_PARSE_UUID,
+        ErrorCode.DECIMAL_OVERFLOW,
+        ErrorCode.VIOLATED_CONSTRAINT,
+        ErrorCode.UNKNOWN_ELEMENT_OF_ENUM,
     }
 )
 

@@ -16,4 +16,9 @@ def test_a_malformed_address_is_a_user_fault() -> None:
 
 def test_topic_settings_in_kafkas_own_units() -> None:
     spec = TopicSpec("t", partitions=4, retention_days=14, max_message_bytes=1024)
-    assert spec.configs() == {"cleanup.policy": "delete", "retention.ms": "1209600000", "max.message.bytes": "1024"}
+    assert spec.configs() == {
+        "cleanup.policy": "delete",
+        "retention.ms": "1209600000",
+        "max.message.bytes": "1024",
+        "message.timestamp.type": "LogAppendTime",
+    }
