@@ -25,7 +25,8 @@ class LedgerFigures:
 
     batch_id, batch_rows: the newest micro-batch and its messages. batch_age_seconds: since the newest range was
     finished. rows_per_second: the average over the last minute. good, quarantined, duplicates: messages of all time.
-    hour_quarantined, hour_rows: rejected messages and all messages of the last hour.
+    hour_quarantined, hour_rows: rejected messages and all messages of the last hour. hour_isolated: of the rejected
+    messages, those that the program could not process.
     """
 
     batch_id: int
@@ -37,6 +38,7 @@ class LedgerFigures:
     duplicates: int
     hour_quarantined: int
     hour_rows: int
+    hour_isolated: int = 0
 
     @property
     def total(self) -> int:

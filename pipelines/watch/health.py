@@ -40,6 +40,7 @@ ProblemId = Literal[
     "stalled",  # messages wait, and nothing is loaded
     "behind",  # messages are loaded, too slowly
     "refused",  # many of the last hour's messages were rejected
+    "isolated",  # the program could not process some of the last hour's messages
 ]
 
 _LIVE: tuple[Condition, ...] = ("running", "waiting", "defect", "held")
@@ -109,7 +110,7 @@ def judge(seen: Observation) -> Health:
     causes = [*_services(seen), *_process(seen)]
     # Lag is a consequence of a cause that is already named; a stream that waits may at the same time be late.
     late = [] if worst(causes) == "error" else _lateness(seen)
-    problems = [*causes, *late, *_refused(seen)]
+    problems = [*causes, *late, *_isolated(seen), *_refused(seen)]
     errors_first = sorted(problems, key=lambda problem: problem.severity != "error")
     up = seen.state is not None and seen.alive and seen.state.condition in _LIVE
     return Health(up, tuple(errors_first))
@@ -196,6 +197,15 @@ def _lateness(seen: Observation) -> Iterator[Problem]:
             "若一直如此 if it stays so, give Spark more cores"
         )
         yield _warning("behind", what, do)
+
+
+def _isolated(seen: Observation) -> Iterator[Problem]:
+    """A bug that one message shows costs that message only; it must be found all the same."""
+    if seen.ledger and seen.ledger.hour_isolated:
+        count = f"{seen.ledger.hour_isolated:,}"
+        what = f"近一小时 {count} 条消息程序无法处理 the program could not process {count} of the last hour's messages"
+        do = "看代码位置 see the place in the code: gridstream quarantine list --reason unforeseen; 修复后 once fixed: "
+        yield _warning("isolated", what, do + "gridstream quarantine replay --reason unforeseen")
 
 
 def _refused(seen: Observation) -> Iterator[Problem]:

@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS ledger_marks
     longest         SimpleAggregateFunction(max, UInt64) COMMENT 'offsets in the longest range',
     good            SimpleAggregateFunction(max, UInt64) COMMENT 'messages of all finished ranges',
     quarantined     SimpleAggregateFunction(max, UInt64),
-    duplicates      SimpleAggregateFunction(max, UInt64)
+    duplicates      SimpleAggregateFunction(max, UInt64),
+    written_at      SimpleAggregateFunction(max, DateTime64(3, 'Asia/Shanghai')) COMMENT 'of the newest finished range'
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (topic_id, epoch, kafka_partition);
@@ -35,11 +36,13 @@ ORDER BY (topic_id, epoch, kafka_partition);
 INSERT INTO ledger_marks
 SELECT
     topic_id, epoch, kafka_partition, maxIf(last_offset + 1, phase = 'after'), maxIf(last_offset + 1, phase = 'before'),
-    max(last_offset - first_offset + 1), sumIf(g, phase = 'after'), sumIf(q, phase = 'after'), sumIf(d, phase = 'after')
+    max(last_offset - first_offset + 1), sumIf(g, phase = 'after'), sumIf(q, phase = 'after'), sumIf(d, phase = 'after'),
+    maxIf(w, phase = 'after')
 FROM
 (
     SELECT DISTINCT
-        topic_id, epoch, kafka_partition, phase, first_offset, last_offset, good AS g, quarantined AS q, duplicates AS d
+        topic_id, epoch, kafka_partition, phase, first_offset, last_offset, good AS g, quarantined AS q, duplicates AS d,
+        max(written_at) OVER (PARTITION BY topic_id, epoch, kafka_partition, phase) AS w
     FROM ledger
 )
 GROUP BY topic_id, epoch, kafka_partition;
@@ -50,5 +53,6 @@ SELECT
     if(phase = 'after', last_offset + 1, 0) AS finished,
     if(phase = 'before', last_offset + 1, 0) AS begun,
     last_offset - first_offset + 1 AS longest,
-    total_good AS good, total_quarantined AS quarantined, total_duplicates AS duplicates
+    total_good AS good, total_quarantined AS quarantined, total_duplicates AS duplicates,
+    if(phase = 'after', ledger.written_at, toDateTime64(0, 3, 'Asia/Shanghai')) AS written_at
 FROM ledger;

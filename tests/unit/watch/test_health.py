@@ -79,7 +79,7 @@ def test_every_condition(observation: Observation, problems: list[tuple[str, str
 
 
 def test_the_cases_cover_every_problem_and_every_condition() -> None:
-    named = {name for _, _, problems, _ in CASES for name, _ in problems} | {"behind", "refused"}
+    named = {name for _, _, problems, _ in CASES for name, _ in problems} | {"behind", "refused", "isolated"}
     assert named == set(get_args(ProblemId))
     conditions = {observation.state.condition for _, observation, _, _ in CASES if observation.state}
     assert conditions == set(get_args(Condition))
@@ -133,3 +133,11 @@ def test_every_text_is_in_both_languages() -> None:
         for problem in judge(observation).problems:
             assert not problem.what.isascii(), problem
             assert any(word.isascii() and word.isalpha() for word in problem.what.split()), problem
+
+
+def test_a_message_that_the_program_could_not_process_is_an_alarm() -> None:
+    figures = replace(FIGURES, hour_isolated=2, batch_age_seconds=1.0)
+    [problem] = judge(seen(lag=Lag(), ledger=figures)).problems
+    assert (problem.id, problem.severity) == ("isolated", "warning")
+    assert "2 of the last hour's messages" in problem.what
+    assert "--reason unforeseen" in problem.do

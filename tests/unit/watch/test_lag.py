@@ -14,7 +14,16 @@ def insert(client: Client, table: str, **row: object) -> None:
 
 def loaded(client: Client, partition: int, first: int, last: int, phase: str = "after") -> None:
     count = last - first + 1 if phase == "after" else 0
-    insert(client, "ledger", kafka_partition=partition, first_offset=first, last_offset=last, phase=phase, good=count)
+    insert(
+        client,
+        "ledger",
+        kafka_partition=partition,
+        first_offset=first,
+        last_offset=last,
+        phase=phase,
+        good=count,
+        total_good=last + 1 if count else 0,
+    )
 
 
 def gap(client: Client, partition: int, first: int, last: int, accepted: int) -> None:
