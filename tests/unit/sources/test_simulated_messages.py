@@ -48,7 +48,9 @@ def test_bad_messages_are_refused_for_their_reason(sent: list[Sent], refused: di
 
 
 def test_every_reason_and_every_way_occurs(sent: list[Sent]) -> None:
-    assert {kind.reason for kind in KINDS} == set(reasons())
+    # A reason of stage isolate is a bug of the stream, which no producer can cause on purpose.
+    by_producers = {reason.id for reason in reasons().values() if reason.stage != "isolate"}
+    assert {kind.reason for kind in KINDS} == by_producers
     assert {(one.kind, one.way) for one in sent if one.way} == {(f"bad:{kind.reason}", kind.way) for kind in KINDS}
 
 
