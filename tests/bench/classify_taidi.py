@@ -13,9 +13,9 @@ from pipelines.classify.measure.public_data import taidi
 
 
 def data_folder(arguments: list[str]) -> Path:
-    """The folder named, else GRIDSTREAM_DATA, else the one beside the repository."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(arguments[0] if arguments else os.environ.get("GRIDSTREAM_DATA", beside))
+    """The folder in the arguments, else GRIDSTREAM_DATA, else `shared/data` next to the repository."""
+    shared = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(arguments[0] if arguments else os.environ.get("GRIDSTREAM_DATA", shared))
 
 
 if __name__ == "__main__":

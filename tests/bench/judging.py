@@ -1,8 +1,8 @@
-"""What judging costs: `python -m tests.bench.judging [messages]`.
+"""The cost of judging: `python -m tests.bench.judging [messages]`.
 
-One run on simulated messages of Ningbo, in chunks as the stream cuts them: reading alone, then reading and judging by
-all rules, then all that the stream does before the insert. The best of three passes; the ratios are what counts, since
-the machine's speed changes from run to run.
+Measures simulated messages of Ningbo in chunks as the stream cuts them: decoding, judging by all rules,
+warnings, outlines, and everything that the stream does before the insert. Prints the best of three passes.
+Compare ratios, because the machine's speed changes from run to run.
 """
 
 import sys
@@ -39,11 +39,12 @@ def records(count: int) -> list[pa.Table]:
     plan = Backfill(model, FIRST, LAST, midnight_ms(date.fromordinal(LAST.toordinal() + 1), model.timezone))
     now = int(time.time() * 1000)
     sent = islice(plan.messages(), count)
-    whole = record_table((b"k", one.value, 0, offset, now) for offset, one in enumerate(sent))
+    whole = record_table((b"k", message.value, 0, offset, now) for offset, message in enumerate(sent))
     return [whole.slice(first, CHUNK) for first in range(0, whole.num_rows, CHUNK)]
 
 
 def context() -> Context:
+    """What the rules are evaluated with: the registry's grids, the taxonomy's codes, the time."""
     timezone = {city.code: city.timezone for city in cities()}
     rows = (
         GridRow(g.grid_code, g.town_code, g.county_code, g.city_code, timezone[g.city_code], g.valid_from, g.valid_to)
@@ -53,29 +54,37 @@ def context() -> Context:
 
 
 def best(work: Callable[[pa.Table], Any], chunks: list[Any]) -> tuple[float, list[Any]]:
-    """Seconds of the fastest pass over all chunks, and what it made of them."""
-    seconds, made = [], []
+    """Seconds of the fastest pass over all chunks, and the results of the last pass."""
+    seconds, results = [], []
     for _ in range(PASSES):
         started = time.perf_counter()
-        made = [work(chunk) for chunk in chunks]
+        results = [work(chunk) for chunk in chunks]
         seconds.append(time.perf_counter() - started)
-    return min(seconds), made
+    return min(seconds), results
 
 
 def main(count: int) -> None:
-    chunks, now = records(count), context()
-    plan = Preparation(Stream("t", "id", 1, 1), Limits(), now, load_model(None), b"k" * 16)
-    whole, rows = best(lambda chunk: prepare(chunk, offsets_of(chunk), plan), chunks)
-    reading, decoded = best(decode, chunks)
-    judging, _ = best(lambda one: judge(one.good, now), decoded)
-    warning, _ = best(lambda one: warnings(one.events, now), rows)
-    tell = [one.events.select(["county_code", "lon", "lat"]) for one in rows]
-    outline, _ = best(lambda one: metres_outside(*one.columns), tell)
+    chunks, rules = records(count), context()
+    plan = Preparation(Stream("t", "id", 1, 1), Limits(), rules, load_model(None), b"k" * 16)
+    preparing, rows = best(lambda chunk: prepare(chunk, offsets_of(chunk), plan), chunks)
+    decoding, decoded = best(decode, chunks)
+    judging, _ = best(lambda part: judge(part.good, rules), decoded)
+    warning, _ = best(lambda part: warnings(part.events, rules), rows)
+    located = [part.events.select(["county_code", "lon", "lat"]) for part in rows]
+    outline, _ = best(lambda part: metres_outside(*part.columns), located)
     total = sum(chunk.num_rows for chunk in chunks)
-    parts = {"decode": reading, "judge": judging, "warnings": warning, "outline": outline, "prepare, all": whole}
-    print(f"{total} messages; microseconds a message: ", {k: round(v / total * 1e6, 2) for k, v in parts.items()})
-    print(f"throughput lost by judging: {1 - reading / (reading + judging + warning):.1%} of decode alone")
-    print(f"with the outlines: {1 - reading / (reading + judging + warning + outline):.1%}")
+    parts = {
+        "decode": decoding,
+        "judge": judging,
+        "warnings": warning,
+        "outline": outline,
+        "prepare, all": preparing,
+    }
+    per_message = {name: round(seconds / total * 1e6, 2) for name, seconds in parts.items()}
+    print(f"{total} messages; microseconds per message: ", per_message)
+    judged = decoding + judging + warning
+    print(f"throughput lost by judging: {1 - decoding / judged:.1%} of decoding alone")
+    print(f"with the outlines: {1 - decoding / (judged + outline):.1%}")
 
 
 if __name__ == "__main__":
