@@ -1,7 +1,8 @@
-"""The text model in Dagster: a job that retrains it from people's corrections, and a check of drift.
+"""The text model in Dagster: a job that retrains it from people's corrections, and a check of
+drift.
 
-Both run in a separate process and import the engine (numba, scikit-learn) only there, so that the code
-location stays small.
+Both run in a separate process and import the engine (numba, scikit-learn) only there, so that the
+code location stays small.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ class Gains(dg.Config):
 
 @dg.op(pool=POOL, retry_policy=RETRIES)
 def train_challenger(context: dg.OpExecutionContext, services: Services, config: Gains) -> None:
-    """Train on the corpus and on corrections, compare with the champion, and promote if the gain reaches
-    what the config states.
+    """Train on the corpus and on corrections, compare with the champion, and promote if the gain
+    reaches what the config states.
     """
     from pipelines.classify.measure.compare import corrections
     from pipelines.classify.retrain import Demands, retrain
@@ -57,7 +58,9 @@ def train_challenger(context: dg.OpExecutionContext, services: Services, config:
 
 
 def result_metadata(result: "RetrainResult") -> dict[str, Any]:
-    """The message, how many corrections were trained on and measured on, the scores, gains and card."""
+    """The message, how many corrections were trained on and measured on, the scores, gains and
+    card.
+    """
     metadata: dict[str, Any] = {
         "outcome": result.message,
         "promoted": result.promoted,
@@ -94,9 +97,9 @@ def retrain_classifier() -> None:
 def classifier_drift(services: Services) -> dg.AssetCheckResult:
     """近 7 天的置信度与类型构成对模型启用之初的 14 天（PSI）。
 
-    Population stability index of the model's confidence and of type shares: the last 7 days against the
-    first 14 days of this model version. Warning at .1, error at .25; no verdict if a window has fewer than
-    2,000 reports.
+    Population stability index of the model's confidence and of type shares: the last 7 days against
+    the first 14 days of this model version. Warning at .1, error at .25; no verdict if a window has
+    fewer than 2,000 reports.
     """
     from pipelines.classify.measure.drift import measure_drift
     from pipelines.classify.modelfile import current_model

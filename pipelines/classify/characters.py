@@ -2,14 +2,16 @@
 
 Training and prediction use the same rules:
 
-- Full-width letters and digits become ASCII (NFKC if it yields one character); letters become lower case.
-- Every decimal digit becomes `0`; the kernel reads a run of digits as one `0`, because house numbers and
-  dates do not depend on the type.
-- Traditional characters become simplified ones (`traditional.txt`), so both spellings share features.
+- Full-width letters and digits become ASCII (NFKC if it yields one character); letters become lower
+  case.
+- Every decimal digit becomes `0`; the kernel reads a run of digits as one `0`, because house numbers
+  and dates do not depend on the type.
+- Traditional characters become simplified ones (`traditional.txt`): both spellings share features.
 - Space and punctuation become `BREAK`, which ends a token and is not a feature.
 - Control, format and combining marks (right-to-left marks, joiners, variation selectors, BOM) become
   `SKIP`, which is ignored.
-- An invalid UTF-8 byte becomes U+FFFD. Code points above U+FFFF (emoji, rare characters) are not changed.
+- An invalid UTF-8 byte becomes U+FFFD. Code points above U+FFFF (emoji, rare characters) stay as
+  they are.
 """
 
 import unicodedata

@@ -26,10 +26,10 @@ PERSON, CROSSWALK, MODEL, FALLBACK = LAYERS = ("person", "crosswalk", "model", "
 class Decisions(NamedTuple):
     """One entry per row, in order.
 
-    event_type: uint16. confidence: float32, the probability of the type; 1 if a person or a crosswalk
-    decided; in a `fallback` row the probability of the model's best guess. decided_by: string, one of
-    LAYERS. alternatives: list<uint16> and alternative_confidence: list<float32>, the model's best three,
-    best first; empty if the model did not read the row.
+    event_type: uint16. confidence: float32, the probability of the type; 1 if a person or a
+    crosswalk decided; in a `fallback` row the probability of the model's best guess. decided_by:
+    string, one of LAYERS. alternatives: list<uint16> and alternative_confidence: list<float32>, the
+    model's best three, best first; empty if the model did not read the row.
     """
 
     event_type: pa.Array
@@ -45,11 +45,12 @@ def decide(
     threshold: float | None = None,
     ask_always: bool = False,
 ) -> Decisions:
-    """Decide every row of a table with the columns event_type (integer, nullable), source_type (string,
-    nullable) and text (string). `threshold` replaces the model's own. Pure: equal input, equal output.
+    """Decide every row of a table with the columns event_type (integer, nullable), source_type
+    (string, nullable) and text (string). `threshold` replaces the model's own. Pure: equal input,
+    equal output.
 
-    With `ask_always` the model reads every row, so that every row has alternatives; the decisions are the
-    same.
+    With `ask_always` the model reads every row, so that every row has alternatives; the decisions
+    are the same.
     """
     person = _column(table, "event_type").cast(pa.int32())
     given = pc.coalesce(person, _crosswalked(_column(table, "source_type")))
@@ -76,8 +77,8 @@ def _column(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _crosswalked(source_types: pa.Array) -> pa.Array:
-    """int32: the event type that a crosswalk gives each source_type, null if none does. One lookup per
-    distinct value.
+    """int32: the event type that a crosswalk gives each source_type, null if none does. One lookup
+    per distinct value.
     """
     coded = source_types.cast(pa.string()).dictionary_encode()
     types = pa.array([lookup(value) for value in coded.dictionary.to_pylist()], pa.int32())

@@ -15,7 +15,8 @@ from pipelines.classify.model import GAIN_UNIT, OTHER, Model, gains
 
 @dataclass(frozen=True)
 class Weighed:
-    """An n-gram as folded (lower case, digits as 0), and what it added to the log-odds of the answer.
+    """An n-gram as folded (lower case, digits as 0), and what it added to the log-odds of the
+    answer.
 
     N-grams of a lead (see `Ngrams`) begin with `^`; token n-grams are enclosed in `|`.
     """

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class Ngrams:
     """Character n-grams of orders low..high and token n-grams of orders 1..words.
 
-    A token ends at a space or punctuation mark: it is a word in segmented text, else a clause. Character
-    n-grams cross token limits, because Chinese is written without word limits; token n-grams do not.
-    For each number in `leads`, the n-grams of that many leading tokens are counted again as separate
-    features, because a title says what the rest is about.
+    A token ends at a space or punctuation mark: it is a word in segmented text, else a clause.
+    Character n-grams cross token limits, because Chinese is written without word limits; token
+    n-grams do not. For each number in `leads`, the n-grams of that many leading tokens are counted
+    again as separate features, because a title says what the rest is about.
     """
 
     low: int = 1
@@ -34,7 +34,9 @@ class Ngrams:
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes (uint8) and row offsets (int64, rows + 1) of a string array; null reads as empty."""
+    """The bytes (uint8) and row offsets (int64, rows + 1) of a string array; null reads as
+    empty.
+    """
     if texts.type not in (pa.string(), pa.large_string()):
         texts = texts.cast(pa.string())
     if texts.null_count:
@@ -48,8 +50,8 @@ def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def strings(texts: list[str]) -> pa.StringArray:
-    """A string column. Unlike `pa.array` it does not import pandas (0.5 s at start-up). Lone surrogates
-    become `?`.
+    """A string column. Unlike `pa.array` it does not import pandas (0.5 s at start-up). Lone
+    surrogates become `?`.
     """
     encoded = [text.encode("utf-8", "replace") for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int32)
@@ -66,7 +68,8 @@ def counts(texts: pa.Array | pa.ChunkedArray, ngrams: Ngrams) -> "tuple[csr_matr
     """Occurrences of each n-gram, float32 CSR of shape (rows, n-grams), and the 32-bit hash of each
     column, ascending.
 
-    Of 1 M distinct n-grams about 1 in 4,000 shares its hash with another, and both are counted together.
+    Of 1 M distinct n-grams about 1 in 4,000 shares its hash with another, and both are counted
+    together.
     """
     from scipy.sparse import csr_matrix
 

@@ -15,8 +15,8 @@ from schemas.event_types import known_codes
 
 
 class Line(msgspec.Struct):
-    """One text to classify. `event_type` is set by a person, `source_type` is mapped by the crosswalks;
-    both have priority over the text.
+    """One text to classify. `event_type` is set by a person, `source_type` is mapped by the
+    crosswalks; both have priority over the text.
     """
 
     id: str | int
@@ -74,7 +74,9 @@ class LineClassifier:
         self._decode: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
 
     def answer(self, lines: list[bytes]) -> tuple[bytes, list[LineFault]]:
-        """The answers as JSON lines, and the malformed lines. Blank lines are counted and skipped."""
+        """The answers as JSON lines, and the malformed lines. Blank lines are counted and
+        skipped.
+        """
         good: list[Line] = []
         faults: list[LineFault] = []
         for number, line in enumerate(lines, self._seen + 1):

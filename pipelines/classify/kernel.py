@@ -1,9 +1,8 @@
-"""Compiled inner loops: UTF-8 bytes to folded symbols to hashed n-grams, then to CSR (training) or scores
-(prediction).
+"""Compiled inner loops: UTF-8 bytes to symbols to hashed n-grams, then to CSR or to scores.
 
-`_symbols` and `_grams` are the only feature code. Both `count_rows` and `score_rows` call them, so that
-training and prediction always use the same features. Weights are summed as integers: the sums are exact
-and the same on every machine.
+`_symbols` and `_grams` are the only feature code. Both `count_rows` and `score_rows` call them, so
+that training and prediction always use the same features. Weights are summed as integers: the sums
+are exact and the same on every machine.
 """
 
 from collections.abc import Callable
@@ -15,10 +14,8 @@ import numpy as np
 from pipelines.classify.characters import BREAK, DIGIT, REPLACEMENT, SKIP
 
 F = TypeVar("F", bound=Callable[..., Any])
-MOST_STRANGERS = 1 << 16
-"""More unknown n-grams than this add nothing to a text's length; keeps the sums inside an int32."""
-MAX_COUNT = 255
-"""More occurrences of an n-gram in a text than this add nothing."""
+MOST_STRANGERS = 1 << 16  # more unknown n-grams add nothing to a text's length; sums fit an int32
+MAX_COUNT = 255  # more occurrences of an n-gram in a text add nothing
 _STAMP_BITS = 9  # room for a count of 0..MAX_COUNT + 1 below the row's number
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -28,7 +25,7 @@ _UPPER = np.uint64(32)  # the upper bits of a product depend on all bits of the 
 
 
 def _compiled(function: F) -> F:
-    """Compile without the GIL; cached next to the source, else in the user's cache, else not cached."""
+    """Compile without the GIL; cached next to the source, else for the user, else not at all."""
     try:
         return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
     except RuntimeError:  # numba: "cannot cache function: no locator available"
@@ -37,7 +34,7 @@ def _compiled(function: F) -> F:
 
 @_compiled
 def _code_point(data: Any, at: int, end: int) -> tuple[int, int]:
-    """The code point at `at` and its length in bytes; U+FFFD and 1 if no valid sequence starts there."""
+    """The code point at `at` and its length in bytes; U+FFFD and 1 if the sequence is invalid."""
     first = data[at]
     if first < 0x80:
         return int(first), 1
@@ -62,12 +59,8 @@ def _code_point(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @_compiled
 def _symbols(data: Any, at: int, end: int, fold: Any, symbols: Any, starts: Any) -> tuple[int, int]:
-    """Fold bytes [at, end) into `symbols`; `starts[0..tokens]` receives the token limits.
-
-    Returns the number of symbols and of tokens.
-    """
-    size = 0
-    tokens = 0
+    """Fold bytes [at, end) into `symbols`, token limits into `starts`; returns how many of each."""
+    size, tokens = 0, 0
     starts[0] = 0
     digit = False
     while at < end:
@@ -125,10 +118,7 @@ def _token_grams(symbols: Any, starts: Any, tokens: int, words: int, seed: Any, 
 
 @_compiled
 def _grams(symbols: Any, size: int, starts: Any, tokens: int, plan: Any, out: Any) -> int:
-    """Write the hashes (uint32) of all n-grams to `out`; plan = (low, high, words, leads...).
-
-    Returns their number.
-    """
+    """Write all hashes to `out`; returns how many. `plan` = (low, high, words, leads...)."""
     low, high, words = plan[0], plan[1], plan[2]
     count = _character_grams(symbols, size, low, high, _SEED, out, 0)
     if words > 0:
@@ -159,7 +149,7 @@ def _longest(offsets: Any) -> int:
 
 @_compiled
 def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indptr: Any) -> int:
-    """Write the hashes of every row's n-grams, with repeats, to `indices`, and row limits to `indptr`.
+    """Write the hashes of every row's n-grams, with repeats, to `indices`, row limits to `indptr`.
 
     Returns the total. Call it with an empty `indices` to get the total first.
     """
@@ -180,7 +170,7 @@ def count_rows(data: Any, offsets: Any, fold: Any, plan: Any, indices: Any, indp
 
 @_compiled
 def _top3(scores: Any, codes: Any, top: Any) -> None:
-    """Write the indices of the three largest scores to `top`, best first; ties go to the smaller index."""
+    """Write the indices of the three largest scores, best first; ties go to the smaller index."""
     top[:] = -1
     for column in range(codes):
         at = 3
@@ -194,7 +184,7 @@ def _top3(scores: Any, codes: Any, top: Any) -> None:
 
 @_compiled
 def fill_table(hashes: Any, table: Any) -> None:
-    """Enter each hash and its index into an open-addressing table, as hash << 31 | index; -1 is free.
+    """Enter each hash and its index into an open-addressing table: hash << 31 | index, -1 if free.
 
     `table` (int64, a power of two, at least twice as many entries as hashes) must be all -1.
     """
@@ -208,10 +198,8 @@ def fill_table(hashes: Any, table: Any) -> None:
 
 @_compiled
 def find(hashes: Any, size: int, table: Any, known: Any) -> int:
-    """Write the weight rows of the hashes that the model knows to `known`. Returns their number.
-
-    A separate pass, because its memory accesses then overlap.
-    """
+    """Write the weight rows of known hashes to `known`; returns how many."""
+    # A separate pass, because its memory accesses then overlap.
     shift = 32 - int(np.log2(table.shape[0]))
     last = table.shape[0] - 1
     count = 0
@@ -231,11 +219,11 @@ def find(hashes: Any, size: int, table: Any, known: Any) -> int:
 @_compiled
 def _add_up(known: Any, size: int, weights: Any, gains: Any, seen: Any, stamp: int, total: Any) -> None:
     """Sum weights[row, column] * gain over the known n-grams into `total`. `gains[0, k]` is what
-    occurrence k + 1 of an n-gram adds to its sub-linear term frequency, `gains[1, k]` what it adds to the
-    square of that (last column).
+    occurrence k + 1 of an n-gram adds to its sub-linear term frequency, `gains[1, k]` what it adds
+    to the square of that (last column).
 
-    `seen` counts occurrences per weight row. A count below `stamp` belongs to an earlier text, so `seen`
-    is never cleared.
+    `seen` counts occurrences per weight row. A count below `stamp` belongs to an earlier text, so
+    `seen` is never cleared.
     """
     columns = weights.shape[1]
     last = columns - 1
@@ -260,15 +248,14 @@ def score_rows(
     data: Any, offsets: Any, fold: Any, plan: Any, table: Any, weights: Any, gains: Any, scales: Any, bias: Any,
     stranger: Any, top: Any, probability: Any,
 ) -> None:  # fmt: skip
-    """Write the three best classes of each row and their softmax probabilities to `top` and `probability`
-    (rows, 3).
+    """Write each row's three best classes and their softmax probabilities, both (rows, 3).
 
-    `table` (see `fill_table`) gives the weight row of an n-gram's hash. `weights` (rows, classes + 1)
-    int8: the last column holds squared inverse document frequencies, so that its sum is the squared length
-    of the text's vector. `stranger` is that column's value for n-grams that the model does not know; 0
-    ignores them. `scales` (classes + 1,) turn integer sums into scores; `scales` and `bias` include the
-    temperature. A row without any known n-gram gets top -1 and probability 0; so do the ranks left over
-    if there are fewer than three classes.
+    `table` (see `fill_table`) gives the weight row of an n-gram's hash. The last column of `weights`
+    (rows, classes + 1) int8 holds squared inverse document frequencies, so that its sum is the
+    squared length of the text's vector; `stranger` is its value for unknown n-grams, 0 ignores them.
+    `scales` (classes + 1,) turn integer sums into scores; `scales` and `bias` include the
+    temperature. A row without a known n-gram gets top -1 and probability 0; so do the ranks left
+    over if there are fewer than three classes.
     """
     longest = _longest(offsets)
     symbols = np.empty(longest + 1, np.uint32)
@@ -299,18 +286,15 @@ def score_rows(
             mass += np.exp(scores[column] - scores[top[row, 0]])
         for rank in range(3):
             best = top[row, rank]
+            probability[row, rank] = 0
             if best >= 0:
                 probability[row, rank] = np.exp(scores[best] - scores[top[row, 0]]) / mass
-            else:
-                probability[row, rank] = 0
 
 
 @_compiled
 def dissect(data: Any, fold: Any, plan: Any, symbols: Any, starts: Any, hashes: Any) -> tuple[int, int, int]:
-    """Write the symbols, token limits and n-gram hashes of one text, to explain an answer.
-
-    Returns the number of symbols, tokens and hashes. The arrays must have `data.shape[0]` + 1, + 2 and
-    `room(...)` entries.
+    """Write one text's symbols, token limits and hashes, to explain an answer; returns how many of
+    each. The arrays must have `data.shape[0]` + 1, + 2 and `room(...)` entries.
     """
     size, tokens = _symbols(data, 0, data.shape[0], fold, symbols, starts)
     return size, tokens, _grams(symbols, size, starts, tokens, plan, hashes)

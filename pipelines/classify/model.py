@@ -14,15 +14,18 @@ from pipelines.classify.features import Ngrams, buffers, chunks, strings
 
 OTHER = 999
 GAIN_UNIT = 64
-"""Fixed-point unit of an n-gram occurrence: int8 weight x 64 x 4,000 distinct n-grams fits an int32."""
+"""Fixed-point unit of an n-gram occurrence: int8 weight x 64 x 4,000 distinct n-grams fits an
+int32.
+"""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One entry per text. `alternatives` and `alternative_confidence` (rows, 3) begin with the answer.
+    """One entry per text. `alternatives` and `alternative_confidence` (rows, 3) begin with the
+    answer.
 
-    A text without any n-gram that the model knows (empty, null, another script) is 999 with confidence
-    0, and so are its alternatives.
+    A text without any n-gram that the model knows (empty, null, another script) is 999 with
+    confidence 0, and so are its alternatives.
     """
 
     codes: NDArray[np.int16]
@@ -41,8 +44,8 @@ class Prediction:
 
 
 def gains() -> NDArray[np.int32]:
-    """Shape (2, MAX_COUNT), in GAIN_UNIT: what occurrence k + 1 of an n-gram adds to its term frequency
-    1 + ln k (row 0), and to the square of that (row 1).
+    """Shape (2, MAX_COUNT), in GAIN_UNIT: what occurrence k + 1 of an n-gram adds to its term
+    frequency 1 + ln k (row 0), and to the square of that (row 1).
     """
     frequency = np.concatenate([[0.0], 1 + np.log(np.arange(1, kernel.MAX_COUNT + 1))])
     steps = np.stack([np.diff(frequency), np.diff(frequency**2)])
@@ -56,8 +59,8 @@ def log_odds(chance: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def calibrated(chances: NDArray[np.floating[Any]], platt: tuple[float, float]) -> NDArray[np.float32]:
-    """Softmax of the best three (rows, 3) as calibrated probabilities: the best becomes
-    sigmoid(a x log-odds + b) with (a, b) = `platt`; the others share the rest in proportion, and are never
+    """Softmax of the best three (rows, 3) as calibrated probabilities: the best becomes sigmoid(a x
+    log-odds + b) with (a, b) = `platt`; the others share the rest in proportion, and are never
     above the best. A row of zeros stays zero.
     """
     slope, offset = platt
@@ -74,13 +77,13 @@ class Model:
     """A trained model; immutable, usable from several threads.
 
     `hashes` (n-grams,) uint32 ascending: the n-grams that the model knows. `weights` (n-grams,
-    classes + 1) int8 and `scales` (classes + 1,) float32: weight = int8 x scale; the last column holds
-    squared inverse document frequencies. `bias` (classes,). Confidence: softmax of scores over
-    `temperature`, then `platt`. `threshold`: least confidence at which the model decides. `stranger`: the
-    squared inverse document frequency, as int8 of the last column, that an n-gram unknown to the model
-    has in the length of a text. Noise then scores near zero for every class instead of following its few
-    known characters; 0 ignores such n-grams. `facts`: fingerprint of the training data, measured scores,
-    settings.
+    classes + 1) int8 and `scales` (classes + 1,) float32: weight = int8 x scale; the last column
+    holds squared inverse document frequencies. `bias` (classes,). Confidence: softmax of scores
+    over `temperature`, then `platt`. `threshold`: least confidence at which the model decides.
+    `stranger`: the squared inverse document frequency, as int8 of the last column, that an n-gram
+    unknown to the model has in the length of a text. Noise then scores near zero for every class
+    instead of following its few known characters; 0 ignores such n-grams. `facts`: fingerprint of
+    the training data, measured scores, settings.
     """
 
     version: str

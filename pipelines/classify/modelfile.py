@@ -44,8 +44,8 @@ def load_model(path: Path | str | None = None) -> Model:
     """The model in this file; without `path` the model shipped with the package.
 
     Raises:
-        UserFault: the file does not exist, is not a model file, has another format, or its model was
-            trained under another taxonomy.
+        UserFault: the file does not exist, is not a model file, has another format, or its model
+            was trained under another taxonomy.
     """
     file = Path(path) if path else SHIPPED
     if not file.is_file():
@@ -65,8 +65,9 @@ def load_model(path: Path | str | None = None) -> Model:
 def current_model(path: Path | None) -> Model:
     """The promoted model at `path`; the shipped model until one was promoted there.
 
-    Each call checks the file's time and size, and reads the file again only if they changed. A long-lived
-    worker can call this for every batch and uses a promoted model from its next batch on.
+    Each call checks the file's time and size, and reads the file again only if they changed. A
+    long-lived worker can call this for every batch and uses a promoted model from its next batch
+    on.
 
     Raises:
         UserFault: the file exists, and `load_model` refuses it.
@@ -75,7 +76,8 @@ def current_model(path: Path | None) -> Model:
 
 
 def read_model(path: Path) -> Model | None:
-    """The model at `path` of any taxonomy; None if there is no file. To be kept, not to classify with.
+    """The model at `path` of any taxonomy; None if there is no file. To be kept, not to classify
+    with.
 
     Raises:
         UserFault: the file is not a model file, or has another format.
@@ -113,7 +115,9 @@ def _read(path: Path) -> Model:
 
 
 def versioned(model: Model) -> Model:
-    """The same model with a version computed from its content: equal training gives an equal version."""
+    """The same model with a version computed from its content: equal training gives an equal
+    version.
+    """
     digest = hashlib.sha256(model.taxonomy.encode())
     for name in _ARRAYS:
         digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())

@@ -1,8 +1,8 @@
 """How far a report only repeats the checklist item it answers: a sign of a perfunctory report.
 
-A copied item, or a word of it, is not an observation. The overlap enters the classifier as symbols of the
-private-use area after the text: one symbol per item and measure, ten steps each. The n-gram engine needs
-no change for this, and bigrams of neighbouring symbols combine the measures.
+A copied item, or a word of it, is not an observation. The overlap enters the classifier as symbols
+of the private-use area after the text: one symbol per item and measure, ten steps each. The n-gram
+engine needs no change for this, and bigrams of neighbouring symbols combine the measures.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ _STEPS = 10
 
 
 def with_overlap(text: str, items: Sequence[str]) -> str:
-    """The text, then two symbols per item: the share of the text's character bigrams that the item has,
-    and the share of the item's that the text has; then a symbol for the text's length (powers of 2).
+    """The text, then two symbols per item: the share of the text's character bigrams that the item
+    has, and the share of the item's that the text has; then a symbol for the text's length (powers
+    of 2).
     """
     text_bigrams = _bigrams(text)
     symbols = []

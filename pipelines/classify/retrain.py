@@ -1,13 +1,13 @@
-"""Retraining from the corpus and people's corrections. The challenger replaces the champion only if it
-gains at least what is demanded.
+"""Retraining from the corpus and people's corrections. The challenger replaces the champion only if
+it gains at least what is demanded.
 
-1. The corrections of the last 90 days are split by the hash of their text, like the corpus's holdout:
-   most are trained on, the rest is only measured on.
-2. A twin of the challenger is trained on the corpus without its holdout, and on the corrections to train
-   on. It is compared with the champion (or with the champion's twin, if retraining kept one when it
-   promoted the champion) on both held-out parts.
-3. If the gain suffices, the challenger, trained with the same settings on everything except the held-out
-   corrections, becomes the current model.
+1. The corrections of the last 90 days are split by the hash of their text, like the corpus's
+   holdout: most are trained on, the rest is only measured on.
+2. A twin of the challenger is trained on the corpus without its holdout, and on the corrections to
+   train on. It is compared with the champion (or with the champion's twin, if retraining kept one
+   when it promoted the champion) on both held-out parts.
+3. If the gain suffices, the challenger, trained with the same settings on everything except the
+   held-out corrections, becomes the current model.
 """
 
 from dataclasses import dataclass, replace
@@ -35,9 +35,9 @@ from pipelines.classify.training.train import train
 
 @dataclass(frozen=True)
 class Demands:
-    """What a challenger must reach. `corrections`: fewest held-out corrections to judge by. `gain`: least
-    gain in accuracy on those. `holdout`: least gain on the corpus's holdout, where a small loss is noise
-    (about 900 texts).
+    """What a challenger must reach. `corrections`: fewest held-out corrections to judge by. `gain`:
+    least gain in accuracy on those. `holdout`: least gain on the corpus's holdout, where a small
+    loss is noise (about 900 texts).
     """
 
     corrections: int = 30
@@ -61,8 +61,8 @@ class RetrainResult:
 
 
 def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | None = None) -> RetrainResult:
-    """Train a challenger, and promote it to `current` if it meets the demands. Takes about as long as two
-    trainings.
+    """Train a challenger, and promote it to `current` if it meets the demands. Takes about as long
+    as two trainings.
 
     Raises:
         UserFault: the current model is refused (`load_model`), or states no settings to repeat.
@@ -102,8 +102,8 @@ def retrain(corrected: Corpus, current: Path, demands: Demands, data: Data | Non
 
 
 def _new(corrected: Corpus, known: Corpus) -> Corpus:
-    """Corrections whose text is not in the corpus. The others would add nothing to the training, and
-    would measure texts that the model has seen.
+    """Corrections whose text is not in the corpus. The others would add nothing to the training,
+    and would measure texts that the model has seen.
     """
     there = set(known.texts.to_pylist())
     new = np.array([text not in there for text in corrected.texts.to_pylist()], np.bool_)
@@ -111,7 +111,9 @@ def _new(corrected: Corpus, known: Corpus) -> Corpus:
 
 
 def _sorted(reports: Corpus) -> Corpus:
-    """By code, as `Corpus` requires. Stable, so that the holdout keeps its order and its fingerprint."""
+    """By code, as `Corpus` requires. Stable, so that the holdout keeps its order and its
+    fingerprint.
+    """
     order = np.argsort(reports.labels, kind="stable")
     return Corpus(reports.texts.take(pa.array(order)), reports.labels[order])
 

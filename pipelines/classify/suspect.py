@@ -1,8 +1,8 @@
-"""The suspect head: how probable it is that a report is perfunctory or false. Shown to people; no report
-is rejected because of it.
+"""The suspect head: how probable it is that a report is perfunctory or false. Shown to people; no
+report is rejected because of it.
 
-A perfunctory report names nothing that a person could go and see: only an outcome ("handled"), a trial
-entry, a copied checklist item, a heading. How serious, polite or short it is does not matter.
+A perfunctory report names nothing that a person could go and see: only an outcome ("handled"), a
+trial entry, a copied checklist item, a heading. How serious, polite or short it is does not matter.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,16 @@ _LETTER_OR_DIGIT = r"[\p{L}\p{N}]"
 
 @dataclass(frozen=True)
 class SuspectHead:
-    """A model of two classes, and the `curve` (slope, offset) that calibrates its log-odds of class 1."""
+    """A model of two classes, and the `curve` (slope, offset) that calibrates its log-odds of class
+    1.
+    """
 
     model: Model
     curve: tuple[float, float]
 
     def probability(self, texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """float32 (rows,); null reads as empty. 1 for a text without a letter or digit: it says nothing.
-        0 for a text with letters of which the model knows none (another script).
+        """float32 (rows,); null reads as empty. 1 for a text without a letter or digit: it says
+        nothing. 0 for a text with letters of which the model knows none (another script).
         """
         predicted = self.model.predict(texts)
         is_suspect = predicted.codes == 1

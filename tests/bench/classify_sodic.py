@@ -1,4 +1,5 @@
-"""F1 of "perfunctory or false" on real hazard reports: `python -m tests.bench.classify_sodic [data folder]`.
+"""F1 of "perfunctory or false" on real hazard reports: `python -m tests.bench.classify_sodic [data
+folder]`.
 
 For comparison: TF-IDF with LinearSVC on such folds, which keep identical texts together: .672.
 """

@@ -1,8 +1,8 @@
 """The cost of judging: `python -m tests.bench.judging [messages]`.
 
-Measures simulated messages of Ningbo in chunks as the stream cuts them: decoding, judging by all rules,
-warnings, outlines, and everything that the stream does before the insert. Prints the best of three passes.
-Compare ratios, because the machine's speed changes from run to run.
+Measures simulated messages of Ningbo in chunks as the stream cuts them: decoding, judging by all
+rules, warnings, outlines, and everything that the stream does before the insert. Prints the best of
+three passes. Compare ratios, because the machine's speed changes from run to run.
 """
 
 import sys

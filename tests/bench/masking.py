@@ -1,9 +1,11 @@
-"""How much planted personal data masking finds, and what it masks in real messages without planted data.
+"""How much planted personal data masking finds, and what it masks in real messages without planted
+data.
 
     python tests/bench/masking.py [--show]
 
-Real messages: taidi_titles.csv and taidi_full_segmented.csv under GRIDSTREAM_DATA (or ../shared/data); this
-part is skipped if they are missing. `--show` prints every false hit with its context.
+Real messages: taidi_titles.csv and taidi_full_segmented.csv under GRIDSTREAM_DATA (or
+../shared/data); this part is skipped if they are missing. `--show` prints every false hit with its
+context.
 """
 
 import csv

@@ -1,4 +1,6 @@
-"""Figures on public data, which was not written for this project; skipped if the data is missing."""
+"""Figures on public data, which was not written for this project; skipped if the data is
+missing.
+"""
 
 from pathlib import Path
 

@@ -93,8 +93,8 @@ class _Bench:
 
 @contextmanager
 def _bench(stack: Settings, **changes: Any) -> Iterator[_Bench]:
-    """A bench next to the stack's own topic and database, removed at the end. `changes`: settings that
-    differ from the stack's.
+    """A bench next to the stack's own topic and database, removed at the end. `changes`: settings
+    that differ from the stack's.
     """
     unique = f"bench_{uuid.uuid4().hex[:8]}"
     passwords = {f"{user}_password": SecretStr(stack.clickhouse(user).password) for user in WRITERS}
@@ -125,8 +125,8 @@ def throughput(
 ) -> None:
     """积压的装载速度：先发满，再启动流作业，量到全部可查。
 
-    How fast a backlog is loaded: fills a topic, starts the stream, and measures until all messages can be
-    queried.
+    How fast a backlog is loaded: fills a topic, starts the stream, and measures until all messages
+    can be queried.
     """
     with _bench(settings(), max_batch_rows=max(1, messages // _BATCHES)) as bench:
         bench.send(blocks(islice(_backlog(messages).messages(), messages)), messages, as_json)
@@ -159,8 +159,8 @@ def latency(
 ) -> None:
     """从发送到可查的时延（p50、p99）。
 
-    Seconds from the send of a message until it can be queried, at a steady rate. The first 30 seconds do
-    not count.
+    Seconds from the send of a message until it can be queried, at a steady rate. The first 30
+    seconds do not count.
     """
     with _bench(settings()) as bench, bench.stream():
         live = Live(city_model(CITY, seed=1), rate, lasting + _COLD, Event(), Disorder())

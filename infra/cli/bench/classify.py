@@ -1,4 +1,6 @@
-"""`gridstream bench classify`: the text model's speed compared with fastText, its memory and start-up time."""
+"""`gridstream bench classify`: the text model's speed compared with fastText, its memory and
+start-up time.
+"""
 
 import subprocess
 import sys
@@ -34,9 +36,9 @@ def classify(
 ) -> None:
     """文本模型每核每秒条数（同一次运行中与 fastText 相比）、内存与启动时间；不需要任何服务。
 
-    Texts per second on one core (processor time of one thread), compared with fastText trained on the same
-    corpus and given the same texts in the same run; memory and start-up time. Needs no services. Reports on
-    stderr if fastText is not installed.
+    Texts per second on one core (processor time of one thread), compared with fastText trained on
+    the same corpus and given the same texts in the same run; memory and start-up time. Needs no
+    services. Reports on stderr if fastText is not installed.
     """
     chosen = load_model(model) if model else current_model(settings().model)
     figures = asdict(speed.measure(chosen, repeats))
@@ -52,8 +54,8 @@ def classify(
 
 
 def _first_answer(model: Path | None) -> float:
-    """Seconds from the start of `gridstream classify` to its end after one text: Python, imports, model and
-    kernel.
+    """Seconds from the start of `gridstream classify` to its end after one text: Python, imports,
+    model and kernel.
     """
     options = ["--model", str(model)] if model else []
     start = time.perf_counter()

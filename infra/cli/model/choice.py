@@ -57,9 +57,9 @@ def promote(
 ) -> None:
     """启用模型：留出集上不逊于现任才启用；运行中的流在下一微批采用，无须重启。
 
-    Promotes a model if it gains at least --at-least on the holdout. A running stream uses it from its next
-    micro-batch on. The replaced model is kept under its version in the same folder. Exit code 2: not
-    promoted.
+    Promotes a model if it gains at least --at-least on the holdout. A running stream uses it from
+    its next micro-batch on. The replaced model is kept under its version in the same folder. Exit
+    code 2: not promoted.
     """
     from pipelines.classify.measure.compare import as_document, install, require_gain
 
@@ -93,8 +93,8 @@ def card(
 ) -> None:
     """模型说明卡：Markdown、HTML 与混淆矩阵图。
 
-    Writes a model card as Markdown and HTML: scores of each type, calibration, worst confusions, training
-    data and limits, with the confusion matrix as a picture.
+    Writes a model card as Markdown and HTML: scores of each type, calibration, worst confusions,
+    training data and limits, with the confusion matrix as a picture.
     """
     from pipelines.classify.measure.card import write_card
     from pipelines.classify.measure.evidence import evidence

@@ -37,14 +37,14 @@ def classify(
 ) -> None:
     """事件分类：每行一个 JSON（id、text，可加 source、source_type、event_type），按原顺序逐行回答。
 
-    Classifies JSON lines (id, text, optionally source, source_type, event_type) in order, as they arrive. An
-    answer has id, event_type, confidence, decided_by and three alternatives. Malformed lines are reported by
-    number on stderr and skipped; the exit code is then 1.
+    Classifies JSON lines (id, text, optionally source, source_type, event_type) in order, as they
+    arrive. An answer has id, event_type, confidence, decided_by and three alternatives. Malformed
+    lines are reported by number on stderr and skipped; the exit code is then 1.
 
-    Every text gets an answer. Case and width of letters do not matter, traditional characters are read as
-    simplified ones, and a run of digits as one digit; direction marks and other invisible characters are
-    skipped. A text of which the model knows nothing (empty, only emoji, another script) is 999 with
-    confidence 0. A line with invalid UTF-8 or lone surrogates is malformed.
+    Every text gets an answer. Case and width of letters do not matter, traditional characters are
+    read as simplified ones, and a run of digits as one digit; direction marks and other invisible
+    characters are skipped. A text of which the model knows nothing (empty, only emoji, another
+    script) is 999 with confidence 0. A line with invalid UTF-8 or lone surrogates is malformed.
     """
     chosen = load_model(model) if model else current_model(settings().model)
     classifier = LineClassifier(chosen, explained, threshold)

@@ -33,8 +33,8 @@ _VERDICTS = {
 def drift(as_json: AsJson = False) -> None:
     """漂移：近 7 天的置信度与类型构成，对模型启用之初的 14 天（PSI）。
 
-    Population stability index of the model's confidence and of type shares: the last 7 full days against
-    the first 14 days of the current model. Exit code 1 at .25 and above.
+    Population stability index of the model's confidence and of type shares: the last 7 full days
+    against the first 14 days of the current model. Exit code 1 at .25 and above.
     """
     version = current_model(settings().model).version
     with settings().client("engineer") as client:

@@ -1,5 +1,6 @@
-"""`gridstream model`: train the text model, measure it, show a model file. Other commands: `choice`,
-`drift`, `suspect`.
+"""`gridstream model`: train the text model, measure it, show a model file.
+
+The other commands are in `choice`, `drift` and `suspect`.
 """
 
 from dataclasses import asdict
@@ -49,8 +50,8 @@ def train(
 ) -> None:
     """用语料训练模型，约半分钟；同样的语料得到同样的模型。
 
-    Trains a model on the corpus, in about half a minute; the same corpus gives the same model. Its scores
-    are of held-out texts.
+    Trains a model on the corpus, in about half a minute; the same corpus gives the same model. Its
+    scores are of held-out texts.
     """
     from pipelines.classify.training.evaluate import confusions
     from pipelines.classify.training.holdout import Data, train_without_holdout
@@ -82,9 +83,9 @@ def evaluate(
 ) -> None:
     """测量分类引擎：自有语料（交叉验证，附各阈值的覆盖率与准确率），或 GRIDSTREAM_DATA 中的公开数据集 taidi、sodic。
 
-    Measures the engine: on the corpus by cross-validation, with coverage and accuracy by threshold, or on a
-    public data set under GRIDSTREAM_DATA, trained and tested on that set's own split. `suspect`: the shipped
-    suspect head on all of sodic, on none of which it was trained.
+    Measures the engine: on the corpus by cross-validation, with coverage and accuracy by threshold,
+    or on a public data set under GRIDSTREAM_DATA, trained and tested on that set's own split.
+    `suspect`: the shipped suspect head on all of sodic, on none of which it was trained.
     """
     if data is DataSet.CORPUS:
         scores, thresholds = _cross_validated()
@@ -107,7 +108,8 @@ def show(
 ) -> None:
     """显示模型文件的内容：版本、语料指纹、设置、得分。
 
-    Shows what is in a model file: version, fingerprint of the training data, settings, measured scores.
+    Shows what is in a model file: version, fingerprint of the training data, settings, measured
+    scores.
     """
     facts = _facts(load_model(file)) | {"file": file}
     emit(facts, as_json, lambda: _facts_table(facts))

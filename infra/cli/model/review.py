@@ -1,4 +1,6 @@
-"""`gridstream review`: undecided reports, exported as CSV for clerks, and decisions sent as messages."""
+"""`gridstream review`: undecided reports, exported as CSV for clerks, and decisions sent as
+messages.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -28,8 +30,8 @@ def export(
 ) -> None:
     """导出复核队列：置信度最低者在前，相同来文只列一条；请在 event_type 列填代码。
 
-    Writes the queue as CSV, lowest confidence first, one line for reports with the same text. Fill in the
-    column event_type.
+    Writes the queue as CSV, lowest confidence first, one line for reports with the same text. Fill
+    in the column event_type.
     """
     with settings().client("engineer") as client:
         rows = queue(client, limit)
@@ -47,8 +49,8 @@ def import_(
 ) -> None:
     """导入填好的文件：每个决定成为一条普通消息发往 Kafka；重复导入不会重复计数。
 
-    Sends each decision to Kafka as an ordinary message. Lines in error are reported by number and skipped;
-    the exit code is then 1. Importing a file twice has the effect of importing it once.
+    Sends each decision to Kafka as an ordinary message. Lines in error are reported by number and
+    skipped; the exit code is then 1. Importing a file twice has the effect of importing it once.
     """
     try:
         sheet = read_csv(file.read_bytes())

@@ -22,9 +22,9 @@ def train_suspect(
 ) -> None:
     """训练“敷衍或不实”模型；同样的语料得到同样的模型。
 
-    Trains the head that recognises perfunctory or false reports; the same corpus gives the same model. Its
-    scores are of held-out texts, at a probability of .5. The stream uses the head that is shipped with the
-    package.
+    Trains the head that recognises perfunctory or false reports; the same corpus gives the same
+    model. Its scores are of held-out texts, at a probability of .5. The stream uses the head that
+    is shipped with the package.
     """
     from pipelines.classify.training.suspect_train import suspect_corpus, train_head
 

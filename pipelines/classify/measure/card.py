@@ -1,4 +1,6 @@
-"""A model's card: its training data, its scores and its limits, as Markdown and HTML (`card.*.j2`)."""
+"""A model's card: its training data, its scores and its limits, as Markdown and HTML
+(`card.*.j2`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +54,9 @@ class TypeScores(NamedTuple):
 
 
 def write_card(model: Model, folder: Path, evidence: Evidence) -> list[Path]:
-    """Write card.md, card.html and confusion.svg to the folder; returns their paths in this order."""
+    """Write card.md, card.html and confusion.svg to the folder; returns their paths in this
+    order.
+    """
     picture = confusion_svg.draw(evidence.truth, evidence.answers[:, 0])
     content = {
         "title": f"模型说明卡 Model card: {model.version}",

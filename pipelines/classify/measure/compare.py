@@ -29,7 +29,9 @@ LIMIT {most:UInt32}"""
 
 @dataclass(frozen=True)
 class Side:
-    """The scores of a model. `fairness`: see `holdout.unseen`. `corrections`: None if there are none."""
+    """The scores of a model. `fairness`: see `holdout.unseen`. `corrections`: None if there are
+    none.
+    """
 
     version: str
     fairness: str
@@ -39,8 +41,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`gain`: the challenger's accuracy on the holdout minus the champion's; `gain_corrections`: the same
-    on corrections, None if there are none.
+    """`gain`: the challenger's accuracy on the holdout minus the champion's; `gain_corrections`:
+    the same on corrections, None if there are none.
     """
 
     champion: Side
@@ -64,8 +66,8 @@ def corrections(client: Client, days: int = RECENT_DAYS) -> Corpus:
 
 
 def compare(champion: Model, challenger: Model, data: Data, corrected: Corpus | None = None) -> Comparison:
-    """Scores of both models. On the holdout each is replaced by a model that has not seen it, if there is
-    one (`holdout.unseen`); on corrections the models themselves are measured.
+    """Scores of both models. On the holdout each is replaced by a model that has not seen it, if
+    there is one (`holdout.unseen`); on corrections the models themselves are measured.
     """
     holdout = split(data.reports)[1]
     return Comparison(_side(champion, data, holdout, corrected), _side(challenger, data, holdout, corrected))
@@ -106,10 +108,11 @@ def require_gain(comparison: Comparison, least: float) -> None:
 
 
 def install(challenger: Path, current: Path) -> tuple[str, Path | None]:
-    """Make the model in `challenger` the current one, in one step. The model that it replaces is kept in
-    the same folder as <version>.npz.
+    """Make the model in `challenger` the current one, in one step. The model that it replaces is
+    kept in the same folder as <version>.npz.
 
-    Returns the new version, and the file of the replaced model (None if the shipped model was in use).
+    Returns the new version, and the file of the replaced model (None if the shipped model was in
+    use).
 
     Raises:
         UserFault: `challenger` is not a model file, or has another format or taxonomy.

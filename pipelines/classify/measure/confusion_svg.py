@@ -26,8 +26,8 @@ def draw(truth: NDArray[np.int16], answers: NDArray[np.int16]) -> str:
 
 
 def heat_map(names: Sequence[str], counted: NDArray[np.int64]) -> str:
-    """SVG of counts (truth, answer). The shade of a cell is its share of the row: green for right answers,
-    red for mistakes. Each of `names` begins with a code, which labels the column.
+    """SVG of counts (truth, answer). The shade of a cell is its share of the row: green for right
+    answers, red for mistakes. Each of `names` begins with a code, which labels the column.
     """
     side = CELL * len(names)
     shares = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)

@@ -1,9 +1,9 @@
 """Drift: whether today's reports still look like those of the first weeks of the model.
 
-The reference is the first 14 days on which this version of the model answered, read from `events`. It is
-not the training text, whose types are balanced on purpose and whose shares say nothing about a city's
-traffic. Each version has its own reference, because another model has other confidences. It is compared
-with the last 7 full days; both windows are whole weeks, because weekends differ.
+The reference is the first 14 days on which this version of the model answered, read from `events`.
+It is not the training text, whose types are balanced on purpose and whose shares say nothing about
+a city's traffic. Each version has its own reference, because another model has other confidences.
+It is compared with the last 7 full days; both windows are whole weeks, because weekends differ.
 """
 
 from collections.abc import Mapping, Set
@@ -17,11 +17,13 @@ from clickhouse_connect.driver.client import Client
 from pipelines.services.queries import query_text
 
 WARN, ALARM = 0.1, 0.25
-"""Siddiqi, Credit Risk Scorecards (2006): below .1 no change, .1 to .25 some, above .25 a large one."""
+"""Siddiqi, Credit Risk Scorecards (2006): below .1 no change, .1 to .25 some, above .25 a large
+one.
+"""
 LEAST = 2000
-"""Fewest reports in a window. The PSI of two samples of the same population is about chi-square (bins - 1)
-times (1/n + 1/m) (Yurdakul 2018): with 33 types and 2,000 reports in both, 99 of 100 values are below
-.054, well under `WARN`."""
+"""Fewest reports in a window. The PSI of two samples of the same population is about chi-square
+(bins - 1) times (1/n + 1/m) (Yurdakul 2018): with 33 types and 2,000 reports in both, 99 of 100
+values are below .054, well under `WARN`."""
 REFERENCE_DAYS, DAYS = 14, 7
 _FLOOR = 1e-4  # share of an empty bin, because the logarithm of 0 is undefined
 
@@ -37,8 +39,8 @@ class DriftState(StrEnum):
 
 @dataclass(frozen=True)
 class Window:
-    """Reports of the days `first` to `last` (None if there are none), counted by tenth of confidence
-    (0..9) and by type.
+    """Reports of the days `first` to `last` (None if there are none), counted by tenth of
+    confidence (0..9) and by type.
     """
 
     first: date | None = None
@@ -72,8 +74,8 @@ class Drift:
 
 
 def psi(reference: Mapping[int, int], current: Mapping[int, int]) -> float:
-    """Population stability index: the sum over bins of (current - reference) x ln(current / reference), in
-    shares. Both must have counts.
+    """Population stability index: the sum over bins of (current - reference) x ln(current /
+    reference), in shares. Both must have counts.
     """
     bins = reference.keys() | current.keys()
     before, after = _shares(reference, bins), _shares(current, bins)

@@ -20,8 +20,8 @@ _HOLDOUT = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Answers to labelled texts: `truth` (rows,), `answers` (rows, 3) best first, `confidence` (rows,) of
-    the best; `how` they were obtained, for people.
+    """Answers to labelled texts: `truth` (rows,), `answers` (rows, 3) best first, `confidence`
+    (rows,) of the best; `how` they were obtained, for people.
     """
 
     truth: NDArray[np.int16]
@@ -35,8 +35,8 @@ class Evidence:
 
 
 def evidence(model: Model, data: Data) -> Evidence:
-    """Cross-validation over the corpus, by repeating the training, if the model was trained on this data
-    and the training gives the same version. Otherwise answers to the holdout (see `unseen`).
+    """Cross-validation over the corpus, by repeating the training, if the model was trained on this
+    data and the training gives the same version. Otherwise answers to the holdout (see `unseen`).
     """
     if reproducible(model, data):
         settings = settings_of(model.facts)

@@ -1,8 +1,8 @@
 """fastText, trained on the same corpus and given the same texts, for a fair comparison of speed.
 
-Fair: supervised fastText with its own defaults for short text (character n-grams of the model's orders, a
-softmax over all types), one thread, the batch form of `predict`, the best three answers. Both are timed by
-the processor time of the calling thread.
+Fair: supervised fastText with its own defaults for short text (character n-grams of the model's
+orders, a softmax over all types), one thread, the batch form of `predict`, the best three answers.
+Both are timed by the processor time of the calling thread.
 """
 
 import tempfile
@@ -23,8 +23,8 @@ _LABEL = "__label__"
 
 @dataclass(frozen=True)
 class Versus:
-    """Medians of `repeats` runs each, in turns. `ratio`: the model's texts per core and second divided by
-    fastText's.
+    """Medians of `repeats` runs each, in turns. `ratio`: the model's texts per core and second
+    divided by fastText's.
     """
 
     texts: int
@@ -85,7 +85,9 @@ def against_fasttext(model: Model, texts: pa.Array, repeats: int = 5) -> Versus:
 
 
 def _spaced(text: str) -> str:
-    """Single characters with spaces: fastText finds words only by spaces, which Chinese does not have."""
+    """Single characters with spaces: fastText finds words only by spaces, which Chinese does not
+    have.
+    """
     return " ".join(text)
 
 

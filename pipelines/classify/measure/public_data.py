@@ -1,9 +1,9 @@
 """Measures the engine on public data sets of real reports, which were not written for this project.
 
-The settings were chosen on training parts only, by cross-validation: `TAIDI` among orders 1..4, token
-orders 0..3, leads, C .5..4, cut-offs 1..3 and powers 0..1.25 of the naive Bayes ratios (4 folds of the
-published training part: accuracy .9402, macro-F1 .9370; without the ratios .9333 and .9307); `SODIC` among
-orders 1..4 and C .5..2.
+The settings were chosen on training parts only, by cross-validation: `TAIDI` among orders 1..4,
+token orders 0..3, leads, C .5..4, cut-offs 1..3 and powers 0..1.25 of the naive Bayes ratios (4
+folds of the published training part: accuracy .9402, macro-F1 .9370; without the ratios .9333 and
+.9307); `SODIC` among orders 1..4 and C .5..2.
 """
 
 import csv
@@ -41,8 +41,9 @@ LEVELS = ("level_1", "level_2", "level_3", "level_4")
 
 @dataclass(frozen=True)
 class FoldScores:
-    """F1 of label 1 (perfunctory or false) over all rows, each answered by a model of the other folds;
-    `fold_f1`: of each fold. `text_only_f1`: from the report's text alone, without the checklist item.
+    """F1 of label 1 (perfunctory or false) over all rows, each answered by a model of the other
+    folds; `fold_f1`: of each fold. `text_only_f1`: from the report's text alone, without the
+    checklist item.
     """
 
     rows: int
@@ -53,8 +54,8 @@ class FoldScores:
 
 
 def taidi(folder: Path, settings: Settings = TAIDI) -> Scores:
-    """Citizen messages in 7 classes, trained and measured on the published 9:1 split by row; the text is
-    segmented into words.
+    """Citizen messages in 7 classes, trained and measured on the published 9:1 split by row; the
+    text is segmented into words.
 
     Raises:
         UserFault: a file is missing.
@@ -72,8 +73,8 @@ def taidi(folder: Path, settings: Settings = TAIDI) -> Scores:
 
 
 def sodic(folder: Path, settings: Settings = SODIC, folds: int = 5) -> FoldScores:
-    """Hazard reports, perfunctory or not, in folds that keep identical texts together. The cut is chosen
-    inside the training folds.
+    """Hazard reports, perfunctory or not, in folds that keep identical texts together. The cut is
+    chosen inside the training folds.
 
     Raises:
         UserFault: the file is missing.
@@ -96,8 +97,8 @@ def sodic(folder: Path, settings: Settings = SODIC, folds: int = 5) -> FoldScore
 
 
 def suspect_on_sodic(head: SuspectHead, folder: Path) -> SuspectScores:
-    """The head on 12,000 labelled hazard reports of another city and trade. It was trained on none of
-    them.
+    """The head on 12,000 labelled hazard reports of another city and trade. It was trained on none
+    of them.
 
     Raises:
         UserFault: the file is missing.

@@ -18,10 +18,10 @@ BATCH = 131_072  # rows of an Arrow batch in the stream
 
 @dataclass(frozen=True)
 class Speed:
-    """`texts_per_core_second`: median over `repeats` runs of `texts` texts of `characters` characters, by
-    processor time of one thread; `slowest` and `fastest`: the extremes of these runs. `loaded_bytes`: a
-    loaded model with its look-up table. `load_seconds`: reading the file; `warm_up_seconds`: until the
-    first answer, including the kernel.
+    """`texts_per_core_second`: median over `repeats` runs of `texts` texts of `characters`
+    characters, by processor time of one thread; `slowest` and `fastest`: the extremes of these
+    runs. `loaded_bytes`: a loaded model with its look-up table. `load_seconds`: reading the file;
+    `warm_up_seconds`: until the first answer, including the kernel.
     """
 
     version: str
@@ -37,8 +37,8 @@ class Speed:
 
 
 def sixty_characters(rows: int, seed: int = 3) -> pa.Array:
-    """Corpus reports joined in random order and cut into pieces of 60 characters. The model knows almost
-    every n-gram of them, which is the slowest case: unknown n-grams cost almost nothing.
+    """Corpus reports joined in random order and cut into pieces of 60 characters. The model knows
+    almost every n-gram of them, which is the slowest case: unknown n-grams cost almost nothing.
     """
     texts = np.array(corpus().texts.to_pylist(), dtype=object)
     whole = ""
@@ -60,8 +60,8 @@ def per_second(model: Model, texts: pa.Array, repeats: int = 5) -> list[float]:
 
 
 def measure(model: Model, repeats: int = 5) -> Speed:
-    """Speed of a model, and how long its file takes to load. The time to warm up is only meaningful for
-    the first model of a process.
+    """Speed of a model, and how long its file takes to load. The time to warm up is only meaningful
+    for the first model of a process.
     """
     start = time.perf_counter()
     model.warm_up()

@@ -10,8 +10,8 @@ from pipelines.classify.model import OTHER, log_odds
 
 
 def temperature(scores: NDArray[np.float64], columns: NDArray[np.int64]) -> float:
-    """The divisor of `scores` (rows, classes) that maximises the likelihood of the true `columns` (rows,):
-    temperature scaling, Guo et al. 2017.
+    """The divisor of `scores` (rows, classes) that maximises the likelihood of the true `columns`
+    (rows,): temperature scaling, Guo et al. 2017.
     """
     rows = np.arange(len(columns))
 
@@ -24,8 +24,8 @@ def temperature(scores: NDArray[np.float64], columns: NDArray[np.int64]) -> floa
 
 def prior_shift(labels: NDArray[np.int16], other: float) -> NDArray[np.float64]:
     """What to add to the log-odds of each class (ascending codes) if 999 has the share `other` in
-    operation instead of its share of `labels` (Saerens et al. 2002, for one class). Zeros if `other`
-    is 0 or not below that share.
+    operation instead of its share of `labels` (Saerens et al. 2002, for one class). Zeros if
+    `other` is 0 or not below that share.
     """
     classes, sizes = np.unique(labels, return_counts=True)
     share = float(sizes[classes == OTHER].sum() / len(labels))
@@ -35,7 +35,8 @@ def prior_shift(labels: NDArray[np.int16], other: float) -> NDArray[np.float64]:
 
 
 def platt(chances: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset that map the log-odds of the best answer to how often it is right (Platt 1999).
+    """Slope and offset that map the log-odds of the best answer to how often it is right (Platt
+    1999).
 
     (1, 0), which changes nothing, if all answers are right or all are wrong: nothing can be fitted.
     """

@@ -1,4 +1,6 @@
-"""The project's own training text: `corpus/<code>.txt`, one report per line, and the taxonomy's phrases."""
+"""The project's own training text: `corpus/<code>.txt`, one report per line, and the taxonomy's
+phrases.
+"""
 
 import hashlib
 import re
@@ -16,7 +18,9 @@ FOLDER = Path(__file__).with_name("corpus")
 
 @dataclass(frozen=True)
 class Corpus:
-    """`texts` (rows,) string and `labels` (rows,) int16, sorted by code; no text twice under one code."""
+    """`texts` (rows,) string and `labels` (rows,) int16, sorted by code; no text twice under one
+    code.
+    """
 
     texts: pa.Array
     labels: NDArray[np.int16]
@@ -31,7 +35,9 @@ class Corpus:
 
 
 def corpus(folder: Path = FOLDER) -> Corpus:
-    """Reports written for training: the folder's files, its hard negatives, and the taxonomy's examples."""
+    """Reports written for training: the folder's files, its hard negatives, and the taxonomy's
+    examples.
+    """
     pairs = dict.fromkeys(pair for kind in event_types() for pair in _reports_of(kind, folder))
     for file in sorted(folder.glob("hard_negatives*.tsv")):
         pairs |= dict.fromkeys(_hard_negatives(file))
@@ -39,7 +45,9 @@ def corpus(folder: Path = FOLDER) -> Corpus:
 
 
 def descriptions() -> Corpus:
-    """The taxonomy's phrases: the names of each type and what it covers. Keywords rather than reports."""
+    """The taxonomy's phrases: the names of each type and what it covers. Keywords rather than
+    reports.
+    """
     pairs = {(kind.code, phrase) for kind in event_types() for phrase in _phrases(kind)}
     return _corpus(sorted(pairs))
 
@@ -65,7 +73,9 @@ def _reports_of(kind: EventType, folder: Path) -> list[tuple[int, str]]:
 
 
 def _hard_negatives(file: Path) -> list[tuple[int, str]]:
-    """Lines of code, tab, text. Text after a second tab is a note; a line without a code is a heading."""
+    """Lines of code, tab, text. Text after a second tab is a note; a line without a code is a
+    heading.
+    """
     lines = file.read_text("utf-8").splitlines()
     cells = [line.split("\t") for line in lines if not line.startswith("#")]
     return [(int(row[0]), row[1].strip()) for row in cells if len(row) > 1 and row[0].isdecimal()]

@@ -13,8 +13,9 @@ BINS = 10
 @dataclass(frozen=True)
 class Scores:
     """Measured on `rows` labelled texts. `top3`: the truth is among the best three.
-    `calibration_error`: expected calibration error over 10 equal-width bins of confidence (Guo et al.
-    2017). `coverage`: share of rows at or above `threshold`; `accuracy_covered`: accuracy of those.
+    `calibration_error`: expected calibration error over 10 equal-width bins of confidence (Guo et
+    al. 2017). `coverage`: share of rows at or above `threshold`; `accuracy_covered`: accuracy of
+    those.
     """
 
     rows: int
@@ -42,8 +43,8 @@ def score(
     confidence: NDArray[np.float32],
     threshold: float,
 ) -> Scores:
-    """Scores of answers: `truth` (rows,), `alternatives` (rows, 3) best first, `confidence` (rows,) of
-    the best. Macro F1 is over every class that occurs in the truth or in the answers.
+    """Scores of answers: `truth` (rows,), `alternatives` (rows, 3) best first, `confidence` (rows,)
+    of the best. Macro F1 is over every class that occurs in the truth or in the answers.
     """
     right = alternatives[:, 0] == truth
     covered = confidence >= threshold
@@ -72,8 +73,8 @@ def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_])
 
 
 def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wanted: float) -> float:
-    """The smallest confidence, in steps of .01, at or above which the share of right answers is at least
-    `wanted`; 1.01, which no answer reaches, if there is none.
+    """The smallest confidence, in steps of .01, at or above which the share of right answers is at
+    least `wanted`; 1.01, which no answer reaches, if there is none.
     """
     for threshold in np.arange(0, 1.01, 0.01):
         covered = confidence >= threshold
@@ -84,8 +85,8 @@ def threshold_for(confidence: NDArray[np.float32], right: NDArray[np.bool_], wan
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """`coverage`: share of answers with at least this confidence; `accuracy`: of those (0 if there are
-    none); `left`: number of answers below.
+    """`coverage`: share of answers with at least this confidence; `accuracy`: of those (0 if there
+    are none); `left`: number of answers below.
     """
 
     threshold: float
@@ -112,8 +113,8 @@ def by_threshold(
 
 
 def best_cut(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """The score at or above which answering yes gives the largest F1; the largest such score on a tie.
-    `truth` must hold both classes.
+    """The score at or above which answering yes gives the largest F1; the largest such score on a
+    tie. `truth` must hold both classes.
     """
     _, false, missed, hits, cuts = confusion_matrix_at_thresholds(truth, scores)
     return float(cuts[np.argmax(2 * hits / (2 * hits + false + missed))])

@@ -1,4 +1,6 @@
-"""The holdout: texts kept apart to compare models, and twins, which are models trained without it."""
+"""The holdout: texts kept apart to compare models, and twins, which are models trained without
+it.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -29,7 +31,8 @@ _BEFORE: dict[str, Any] = {"strangers": False, "other": 0.0, "bayes": 0.0, "plac
 @dataclass(frozen=True)
 class Data:
     """What models are trained on and compared by: the corpus's reports and the taxonomy's keywords.
-    `twins`: the folder of the models that retraining promoted, each with its twin; None if there is none.
+    `twins`: the folder of the models that retraining promoted, each with its twin; None if there is
+    none.
     """
 
     reports: Corpus = field(default_factory=corpus)
@@ -43,8 +46,8 @@ class Data:
 
 
 def held(text: str) -> bool:
-    """Whether a text belongs to the holdout. Its SHA-256 alone decides, so that the text stays there as
-    the corpus grows.
+    """Whether a text belongs to the holdout. Its SHA-256 alone decides, so that the text stays
+    there as the corpus grows.
     """
     digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:4]) < SHARE * 2**32
@@ -92,8 +95,8 @@ def unseen(model: Model, data: Data) -> tuple[Model, str]:
 
     `left out`  the model itself: it was trained without the holdout.
     `twin`      its twin, of the same settings and data: trained here, or kept when it was promoted.
-    `unknown`   the model itself, trained on other data: it may have seen the holdout, so its score may
-                be too good.
+    `unknown`   the model itself, trained on other data: it may have seen the holdout, so its score
+                may be too good.
     """
     apart = split(data.reports)[1].fingerprint
     if model.facts.get(LEFT_OUT) == apart:

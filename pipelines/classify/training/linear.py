@@ -13,22 +13,23 @@ from sklearn.svm import LinearSVC
 from pipelines.classify.features import Ngrams
 
 _TOLERANCE = 0.01
-"""Where the SVM's solver stops. With scikit-learn's default of .0001 training takes a quarter longer and
-1,300 titles get the same answers."""
+"""Where the SVM's solver stops. With scikit-learn's default of .0001 training takes a quarter
+longer and 1,300 titles get the same answers."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`c`: inverse regularisation of the linear SVM. `bayes`: power of the naive Bayes ratios that scale
-    n-grams before the SVM weighs them, 0 (not scaled) to 1; see `ratios`. `min_texts`: n-grams in fewer
-    training texts are dropped. `strangers`: whether n-grams unknown to the model count in a text's
-    length, each as if it were in a single training text. `places`: weight of a copy of each short text
-    with an invented place before it (0: no copies); real titles begin with a place, whatever their type.
+    """`c`: inverse regularisation of the linear SVM. `bayes`: power of the naive Bayes ratios that
+    scale n-grams before the SVM weighs them, 0 (not scaled) to 1; see `ratios`. `min_texts`:
+    n-grams in fewer training texts are dropped. `strangers`: whether n-grams unknown to the model
+    count in a text's length, each as if it were in a single training text. `places`: weight of a
+    copy of each short text with an invented place before it (0: no copies); real titles begin with
+    a place, whatever their type.
 
-    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts. `other`:
-    the share of 999 expected in operation; 0 takes the share in the training texts. That share is far
-    larger than in messages, because 999 needs variety: of 640 labelled titles of public petitions,
-    .8 % had no type.
+    `wanted`: the accuracy that answers at or above the threshold must have on held-out texts.
+    `other`: the share of 999 expected in operation; 0 takes the share in the training texts. That
+    share is far larger than in messages, because 999 needs variety: of 640 labelled titles of
+    public petitions, .8 % had no type.
     """
 
     ngrams: Ngrams = field(default_factory=Ngrams)
@@ -45,9 +46,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Examples:
-    """What a model is fitted on: counts `raw` (rows, n-grams), one code and one weight per row. `source`
-    (rows,): the report that a row is or is a copy of; -1 for a row of no report, which every fold may
-    train on. Reports come first, in order: row i is report i.
+    """What a model is fitted on: counts `raw` (rows, n-grams), one code and one weight per row.
+    `source` (rows,): the report that a row is or is a copy of; -1 for a row of no report, which
+    every fold may train on. Reports come first, in order: row i is report i.
     """
 
     raw: csr_matrix
@@ -66,8 +67,8 @@ class Examples:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted linear model before quantisation. `columns` (n-grams,): the columns of the counts that it
-    kept. `coefficients` (classes, n-grams) include the inverse document frequency `idf`.
+    """A fitted linear model before quantisation. `columns` (n-grams,): the columns of the counts
+    that it kept. `coefficients` (classes, n-grams) include the inverse document frequency `idf`.
     """
 
     classes: NDArray[np.int16]
@@ -84,8 +85,8 @@ class Fit:
 
 
 def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64], strangers: bool) -> csr_matrix:
-    """(1 + ln count) x idf of the n-grams in `columns`, each row scaled to length 1. With `strangers`
-    that length also counts the other n-grams, each occurrence with the largest idf.
+    """(1 + ln count) x idf of the n-grams in `columns`, each row scaled to length 1. With
+    `strangers` that length also counts the other n-grams, each occurrence with the largest idf.
     """
     kept = raw[:, columns].astype(np.float64)
     others = np.asarray(raw.sum(axis=1) - kept.sum(axis=1), np.float64).ravel()
@@ -98,7 +99,9 @@ def weigh(raw: csr_matrix, columns: NDArray[np.int64], idf: NDArray[np.float64],
 
 
 def fit(examples: Examples, settings: Settings) -> Fit:
-    """Fit one SVM per class against all others; for two classes a single one, used with both signs."""
+    """Fit one SVM per class against all others; for two classes a single one, used with both
+    signs.
+    """
     raw, labels = examples.raw, examples.labels
     texts = np.bincount(raw.indices, minlength=raw.shape[1])
     columns = np.flatnonzero(texts >= settings.min_texts)
@@ -133,11 +136,11 @@ def _against_others(
 
 
 def ratios(weighed: csr_matrix, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How well each n-gram (n-grams,) separates a class from the others: |ln| of the ratio of its shares
-    of all weight inside and outside the class, scaled to a mean of 1.
+    """How well each n-gram (n-grams,) separates a class from the others: |ln| of the ratio of its
+    shares of all weight inside and outside the class, scaled to a mean of 1.
 
-    Wang and Manning (2012) scale an SVM's features by it; a power below 1 is this project's addition.
-    The smoothing of .1 was chosen among .02, .1 and 1.
+    Wang and Manning (2012) scale an SVM's features by it; a power below 1 is this project's
+    addition. The smoothing of .1 was chosen among .02, .1 and 1.
     """
     within = 0.1 + np.asarray(weighed[inside].sum(axis=0)).ravel()
     without = 0.1 + np.asarray(weighed[~inside].sum(axis=0)).ravel()
@@ -152,8 +155,9 @@ def held_out(
     groups: NDArray[np.int64] | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> NDArray[np.float64]:
-    """Scores (rows, classes) of the first `rows` examples, each by a model that has not seen it, a copy
-    of it, or a text of its group. Classes in ascending order of code. Calls `done(1)` after each fold.
+    """Scores (rows, classes) of the first `rows` examples, each by a model that has not seen it, a
+    copy of it, or a text of its group. Classes in ascending order of code. Calls `done(1)` after
+    each fold.
     """
     scores = np.zeros((rows, len(np.unique(examples.labels))))
     labels = examples.labels[:rows]

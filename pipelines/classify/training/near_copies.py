@@ -21,8 +21,8 @@ class NearCopy:
 
 
 def near_copies(corpus: Corpus, alike: float = ALIKE) -> list[NearCopy]:
-    """Every pair with a Jaccard index of at least `alike`, most similar first. Texts of fewer than 5
-    symbols have no 5-grams and are not compared.
+    """Every pair with a Jaccard index of at least `alike`, most similar first. Texts of fewer than
+    5 symbols have no 5-grams and are not compared.
     """
     grams = counts(corpus.texts, Ngrams(ORDER, ORDER))[0].astype(bool).astype(np.int32)
     sizes = np.diff(grams.indptr)

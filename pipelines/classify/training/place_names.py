@@ -1,4 +1,6 @@
-"""Invented places to put before a text: real titles begin with a place, and places must not hint at a type."""
+"""Invented places to put before a text: real titles begin with a place, and places must not hint at
+a type.
+"""
 
 from random import Random
 

@@ -24,8 +24,9 @@ from pipelines.classify.training.linear import Examples, Settings, held_out
 from pipelines.classify.training.train import train
 
 PRIOR = 0.1
-"""Share of perfunctory reports that probabilities are stated for. It was 10.7 % in 12,000 labelled hazard
-reports of an industrial district. The corpus holds far more, so its own share would flag too many."""
+"""Share of perfunctory reports that probabilities are stated for. It was 10.7 % in 12,000 labelled
+hazard reports of an industrial district. The corpus holds far more, so its own share would flag too
+many."""
 # Chosen among orders 2..3, token n-grams and C .5..2, by held-out scores.
 SETTINGS = Settings(Ngrams(1, 2), c=1.0, folds=5, strangers=False, bayes=0, places=0)
 _FILES = {"sound.txt": 0, "perfunctory.txt": 1}
@@ -34,8 +35,8 @@ _FILES = {"sound.txt": 0, "perfunctory.txt": 1}
 @dataclass(frozen=True)
 class SuspectScores:
     """Scores on texts that the head has not seen. `f1`, `precision`, `recall` of label 1 at a
-    probability >= `LIKELY`. `auc`: area under the ROC curve. `average_precision`: area under the curve
-    of precision over recall.
+    probability >= `LIKELY`. `auc`: area under the ROC curve. `average_precision`: area under the
+    curve of precision over recall.
     """
 
     rows: int
@@ -48,7 +49,9 @@ class SuspectScores:
 
 
 def suspect_corpus(folder: Path = FOLDER / "suspect") -> Corpus:
-    """Reports written for this: label 0 from `sound.txt`, 1 from `perfunctory.txt`, no pair twice."""
+    """Reports written for this: label 0 from `sound.txt`, 1 from `perfunctory.txt`, no pair
+    twice.
+    """
     pairs = sorted({(label, line) for name, label in _FILES.items() for line in _lines(folder / name)})
     labels = np.array([label for label, _ in pairs], np.int16)
     return Corpus(strings([text for _, text in pairs]), labels)
@@ -60,8 +63,8 @@ def _lines(file: Path) -> list[str]:
 
 
 def train_head(reports: Corpus, settings: Settings = SETTINGS) -> SuspectHead:
-    """A head trained on these reports. Its calibration, and the scores in its facts, come from held-out
-    texts.
+    """A head trained on these reports. Its calibration, and the scores in its facts, come from
+    held-out texts.
     """
     model = train(reports, settings).model
     chance = _held_out_chances(reports, settings, model.temperature)

@@ -20,8 +20,8 @@ from pipelines.classify.training.place_names import placed
 from schemas.event_types import taxonomy_fingerprint
 
 SHORT = 40
-"""Texts of at most this many characters get a copy with a place: nine of ten titles of public petitions
-are shorter."""
+"""Texts of at most this many characters get a copy with a place: nine of ten titles of public
+petitions are shorter."""
 
 
 def quantised(coefficients: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -59,10 +59,11 @@ def train(
     stated: Mapping[str, Any] | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> Training:
-    """A model of these reports. `keywords` are trained on and never measured. `stated` is added to the
-    model's facts. Calls `done(1)` after each of `settings.folds` + 1 fits.
+    """A model of these reports. `keywords` are trained on and never measured. `stated` is added to
+    the model's facts. Calls `done(1)` after each of `settings.folds` + 1 fits.
 
-    The temperature and the threshold come from held-out scores, so they hold for texts like the reports.
+    The temperature and the threshold come from held-out scores, so they hold for texts like the
+    reports.
     """
     everything = joined(reports, keywords) if keywords else reports
     examples, hashes = learnt_from(reports, keywords, settings)
@@ -85,8 +86,8 @@ def train(
 
 
 def learnt_from(reports: Corpus, keywords: Corpus | None, settings: Settings) -> tuple[Examples, NDArray[np.uint32]]:
-    """Reports, keywords, and copies of short reports with a place; and the hash of each column of their
-    counts.
+    """Reports, keywords, and copies of short reports with a place; and the hash of each column of
+    their counts.
     """
     texts = reports.texts.to_pylist()
     is_short = [bool(settings.places) and len(text) <= SHORT for text in texts]

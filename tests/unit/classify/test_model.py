@@ -29,8 +29,8 @@ AWKWARD = [
 
 
 def _by_numpy(model: Model, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The best code and its probability before Platt scaling, computed from counts and weights. Shares no
-    code with the kernel's sums.
+    """The best code and its probability before Platt scaling, computed from counts and weights.
+    Shares no code with the kernel's sums.
     """
     matrix, hashes = counts(texts, model.ngrams)
     rows = model.rows_of(hashes)

@@ -1,4 +1,6 @@
-"""Unusual texts through `gridstream classify`: the same answer twice, or a fault with the line's number."""
+"""Unusual texts through `gridstream classify`: the same answer twice, or a fault with the line's
+number.
+"""
 
 import json
 import os
@@ -91,7 +93,9 @@ def test_a_malformed_line_is_reported_and_the_rest_is_answered(shipped: Model, l
 
 
 def test_the_process_streams_ends_quietly_and_reports_lines(tmp_path: Path) -> None:
-    """It answers before its input ends. A reader that closes the pipe (`| head -1`) is not an error."""
+    """It answers before its input ends. A reader that closes the pipe (`| head -1`) is not an
+    error.
+    """
     command = [sys.executable, gridstream(), "classify"]
     line = json.dumps({"id": 1, "text": GARBAGE}).encode() + b"\n"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

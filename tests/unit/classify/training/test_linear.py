@@ -8,7 +8,9 @@ from pipelines.classify.training.linear import Examples, Settings, fit, held_out
 
 
 def test_held_out_scores_do_not_depend_on_their_own_group() -> None:
-    """A text whose only neighbour is its copy is answered right only by leakage; groups prevent it."""
+    """A text whose only neighbour is its copy is answered right only by leakage; groups prevent
+    it.
+    """
     words = ["甲乙丙丁", "戊己庚辛", "子丑寅卯", "辰巳午未", "申酉戌亥", "天地玄黄", "宇宙洪荒", "日月盈昃"]
     texts, labels = strings(words * 2), np.array([0, 1] * 8, np.int16)
     raw, _ = counts(texts, Ngrams())
