@@ -24,7 +24,10 @@ def directory(settings: Settings) -> Path:
 
 def server_properties(settings: Settings) -> str:
     """`server.properties` of broker and controller in one process; paths relative to its folder."""
-    broker, controller = map(settings.local_address, (settings.kafka_port, settings.kafka_controller_port))
+    broker = settings.local_address(settings.kafka_port)
+    # Kafka's formatter (4.1) cannot read the IPv6 address of a controller.
+    controller_host = "127.0.0.1" if ":" in settings.local_host else settings.local_host
+    controller = f"{controller_host}:{settings.kafka_controller_port}"
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,

@@ -48,6 +48,12 @@ def test_kafka_listens_on_the_ports_that_are_set(config: Settings) -> None:
     assert broker["auto.create.topics.enable"] == "false"
 
 
+def test_kafka_listens_on_ipv6_with_a_controller_on_ipv4(config: Settings) -> None:
+    broker = properties(kafka.server_properties(config.model_copy(update={"host": "::"})))
+    assert broker["listeners"] == "PLAINTEXT://[::]:9092,CONTROLLER://127.0.0.1:9093"
+    assert broker["advertised.listeners"].startswith("PLAINTEXT://[::1]:9092,")
+
+
 def test_kafkas_properties_hold_no_path_that_java_would_misread(config: Settings) -> None:
     assert kafka.server_properties(config).isascii()
     assert str(config.home) not in kafka.server_properties(config)
