@@ -1,23 +1,31 @@
 """Make the pictures of the README from a running stack, with chromium and a font for Chinese (fonts-noto-cjk).
 
-    gridstream demo            # in another terminal
-    .venv/bin/python docs/pictures/make.py
+gridstream demo            # in another terminal
+.venv/bin/python docs/pictures/make.py
 """
 
+import base64
+import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
+import time
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
 
+import httpx
 from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
+from websockets.sync.client import ClientConnection, connect
 
 from infra.settings import settings
 
@@ -28,7 +36,8 @@ CELL = (8.4, 18)  # width and height of a character, in pixels
 _PAGE = """<meta charset=utf-8><style>
 body { margin: 0; padding: 12px; background: #0c0c0c; color: #d9d9d9 }
 div { height: 18px; white-space: pre; font: 14px/18px 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', monospace }
-i { display: inline-block; height: 18px; font-style: normal; overflow: visible } .w1 { width: 8.4px } .w2 { width: 16.8px }
+i { display: inline-block; height: 18px; font-style: normal }
+.w1 { width: 8.4px } .w2 { width: 16.8px }
 </style>
 LINES"""
 TERMINALS = {
@@ -43,7 +52,7 @@ def output(command: str) -> str:
     """What a command prints on a terminal, with colours."""
     reader, writer = pty.openpty()
     environment = os.environ | {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603
         [GRIDSTREAM, *command.split()], stdout=writer, stderr=subprocess.DEVNULL, env=environment
     )
     os.close(writer)
@@ -77,15 +86,38 @@ def drawn(line: list[Segment]) -> str:
     return f"<div>{''.join(cells)}</div>"
 
 
-def screenshot(address: str, file: Path, width: int, height: int) -> None:
+def screenshot(address: str, file: Path, width: int, height: int, seconds: float = 1) -> None:
+    """The page after `seconds`, for pages that fetch what they draw: chromium's own --screenshot does not wait."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("no chromium found")
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--timeout=20000"]
-    subprocess.run(
-        [browser, *options, f"--window-size={width},{height}", f"--screenshot={file}", address],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    with TemporaryDirectory() as profile:
+        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]
+        size = f"--window-size={width},{height}"
+        process = subprocess.Popen(  # noqa: S603
+            [browser, *options, size, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            said = iter(process.stderr or ())
+            port = next(found[1] for line in said if (found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line)))
+            page = httpx.put(f"http://127.0.0.1:{port}/json/new?{quote(address, safe=':/?=,')}").json()
+            time.sleep(seconds)
+            with connect(page["webSocketDebuggerUrl"], max_size=None) as channel:
+                region = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                ask(channel, "Emulation.setDeviceMetricsOverride", region)
+                time.sleep(seconds)
+                answer = ask(channel, "Page.captureScreenshot", {"format": "png"})
+            file.write_bytes(base64.b64decode(answer["data"]))
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def ask(channel: ClientConnection, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A command of the DevTools protocol; its result."""
+    channel.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+    while "id" not in (answer := json.loads(channel.recv(60))):
+        pass
+    result: dict[str, Any] = answer["result"]
+    return result
 
 
 def main() -> None:
@@ -96,8 +128,9 @@ def main() -> None:
                 terminal(name, command, Path(folder))
     if "assets" in chosen:
         config = settings()
-        address = f"http://{config.local_host}:{config.dagster_port}/asset-groups"
-        screenshot(address, HERE / "assets.png", 1500, 900)
+        groups = ",".join(f"gridstream:__repository__:{group}" for group in ("stream", "marts"))
+        address = f"http://{config.local_host}:{config.dagster_port}/asset-groups?expanded={groups}"
+        screenshot(address, HERE / "assets.png", 1500, 800, seconds=20)
 
 
 if __name__ == "__main__":
