@@ -33,6 +33,15 @@ HERE = Path(__file__).resolve().parent
 GRIDSTREAM = Path(sys.executable).with_name("gridstream")
 COLUMNS = 172
 CELL = (8.4, 18)  # width and height of a character, in pixels
+# Clicks the group of assets named TEXT in the graph, which expands it; then lets the graph fit the window.
+_CLICK = """(async () => {
+  const named = [...document.querySelectorAll('svg foreignObject *')].filter(part =>
+    part.childElementCount == 0 && part.textContent == 'TEXT')
+  named.forEach(part => part.dispatchEvent(new MouseEvent('click', {bubbles: true})))
+  await new Promise(done => setTimeout(done, 8000))
+  document.querySelector('svg foreignObject').closest('svg').parentElement.dispatchEvent(
+    new MouseEvent('dblclick', {bubbles: true}))
+})()"""
 _PAGE = """<meta charset=utf-8><style>
 body { margin: 0; padding: 12px; background: #0c0c0c; color: #d9d9d9 }
 div { height: 18px; white-space: pre; font: 14px/18px 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', monospace }
@@ -86,7 +95,9 @@ def drawn(line: list[Segment]) -> str:
     return f"<div>{''.join(cells)}</div>"
 
 
-def screenshot(address: str, file: Path, width: int, height: int, seconds: float = 1) -> None:
+def screenshot(
+    address: str, file: Path, width: int, height: int, seconds: float = 1, click: tuple[str, ...] = ()
+) -> None:
     """The page after `seconds`, for pages that fetch what they draw: chromium's own --screenshot does not wait."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("no chromium found")
     with TemporaryDirectory() as profile:
@@ -104,6 +115,9 @@ def screenshot(address: str, file: Path, width: int, height: int, seconds: float
                 region = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
                 ask(channel, "Emulation.setDeviceMetricsOverride", region)
                 time.sleep(seconds)
+                for text in click:
+                    ask(channel, "Runtime.evaluate", {"expression": _CLICK.replace("TEXT", text)})
+                    time.sleep(seconds / 2)
                 answer = ask(channel, "Page.captureScreenshot", {"format": "png"})
             file.write_bytes(base64.b64decode(answer["data"]))
         finally:
@@ -128,9 +142,8 @@ def main() -> None:
                 terminal(name, command, Path(folder))
     if "assets" in chosen:
         config = settings()
-        groups = ",".join(f"gridstream:__repository__:{group}" for group in ("stream", "marts"))
-        address = f"http://{config.local_host}:{config.dagster_port}/asset-groups?expanded={groups}"
-        screenshot(address, HERE / "assets.png", 1500, 800, seconds=20)
+        address = f"http://{config.local_host}:{config.dagster_port}/asset-groups"
+        screenshot(address, HERE / "assets.png", 2000, 760, seconds=20, click=("marts", "stream"))
 
 
 if __name__ == "__main__":
