@@ -142,10 +142,11 @@ def _slow_path(row: int, value: bytes | None, limits: Limits) -> Reject | tuple[
         return Reject(row, "decode", ("too_deep",), "nested too deeply to be read")
     except msgspec.MsgspecError as error:
         return Reject(row, "decode", ("not_json",), str(error))
-    if not isinstance(document, dict):
-        return Reject(row, "decode", ("not_an_object",), type(document).__name__)
+    # Before the type: how deep a document the decoder itself reads differs between Python versions.
     if deeper_than(document, limits.max_depth):
         return Reject(row, "decode", ("too_deep",), f"nested more than {limits.max_depth} levels deep")
+    if not isinstance(document, dict):
+        return Reject(row, "decode", ("not_an_object",), type(document).__name__)
     return _against_contract(row, value, document)
 
 
