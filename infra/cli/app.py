@@ -21,6 +21,7 @@ GROUPS = {
     "stack.status": ("status",),
     "data.simulate": ("simulate",),
     "data.ingest": ("ingest",),
+    "data.check": ("check",),
     "data.verify": ("verify",),
     "figures.marts": ("rebuild", "ranking", "trends", "scorecard"),
     "data.sql": ("sql",),

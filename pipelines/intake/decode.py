@@ -14,8 +14,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.intake.depth import deeper_than
 from pipelines.intake.rejects import Reject, rejects_table
+from pipelines.privacy.depth import deeper_than
 from schemas.contract import CURRENT, VERSIONS
 from schemas.contract.v1 import FIELDS, Report, StrictReport
 

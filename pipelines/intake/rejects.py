@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from pipelines.intake.depth import deeper_than
+from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
 from pipelines.privacy.mask import UUID, Masker, mask, masker
 from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 
@@ -17,7 +17,6 @@ from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
-PAYLOAD_DEPTH = 64  # a payload nested more deeply is masked as text, since masking a document recurses
 _PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
 _REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 
@@ -98,7 +97,7 @@ def _read(raw: bytes) -> Any:
         document = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
-    return None if deeper_than(document, PAYLOAD_DEPTH) else document
+    return None if deeper_than(document, MASKED_DEPTH) else document
 
 
 def _masked_payload(

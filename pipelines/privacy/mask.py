@@ -21,6 +21,7 @@ import yaml
 
 from pipelines.errors import UserFault
 from pipelines.privacy import patterns as personal
+from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
 from pipelines.privacy.patterns import Pattern
 from schemas.contract import v1
 
@@ -87,10 +88,12 @@ class Masker:
         )
 
     def json(self, text: str, hasher: Hasher, counts: Counter[str] | None = None) -> str:
-        """A JSON text with its values masked; a text that is not JSON is masked as text."""
+        """A JSON text with its values masked; a text that is not JSON, or nested too deeply, is masked as text."""
         try:
             value = msgspec.json.decode(text)
         except (msgspec.MsgspecError, RecursionError, ValueError):
+            return self.mask(text, counts)
+        if deeper_than(value, MASKED_DEPTH):
             return self.mask(text, counts)
         masked = self.document(value, hasher, counts)
         return text if masked == value else msgspec.json.encode(masked).decode()

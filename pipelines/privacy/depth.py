@@ -2,6 +2,8 @@
 
 from typing import Any
 
+MASKED_DEPTH = 64  # a document nested more deeply is masked as text, since masking a document recurses
+
 
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether objects and lists are nested more than `limit` levels deep; a scalar has depth 0."""
