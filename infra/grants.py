@@ -1,7 +1,7 @@
 """The rights of each ClickHouse user: of the embedded server, and of a cluster.
 
-Grants may name tables that no migration has created yet. `{database}` is the name of the database. Other databases
-whose names begin with it (tests, rehearsals) are open to engineer and loader only.
+Grants may name tables that no migration has created yet. `{database}` is the name of the database.
+Other databases whose names begin with it (tests, rehearsals) are open to engineer and loader only.
 """
 
 # Engines of this project and similar ones. Not Kafka, Replicated*, S3Queue and the like: the embedded server

@@ -29,8 +29,8 @@ class Secrets:
 def embedded_secrets(home: Path) -> Secrets:
     """The secrets of the stack in `home`; the first call generates them (mode 0600).
 
-    With another hash key, the hashes of the same reporter would no longer match. So a file that cannot be read is an
-    error and is never replaced.
+    With another hash key, the hashes of the same reporter would no longer match. So a file that
+    cannot be read is an error and is never replaced.
 
     Raises:
         UserFault: `home` cannot be written, or the file is damaged.

@@ -1,7 +1,7 @@
 """All settings, read from GRIDSTREAM_* in the environment, then from `.env` in the working folder.
 
-Without any setting, all services run on this machine ("embedded"). With GRIDSTREAM_KAFKA or GRIDSTREAM_CLICKHOUSE_URL
-the same code uses external services.
+Without any setting, all services run on this machine ("embedded"). With GRIDSTREAM_KAFKA or
+GRIDSTREAM_CLICKHOUSE_URL the same code uses external services.
 """
 
 import functools

@@ -1,7 +1,8 @@
 """Output of all commands: for people or as JSON, with figures, times, faults and progress.
 
 Texts for people are Chinese first, then English; times are in Asia/Shanghai, with their offset.
-Documents go to stdout, everything else (faults, progress) to stderr, so that a pipe gets documents only.
+Documents go to stdout, everything else (faults, progress) to stderr, so that a pipe gets documents
+only.
 """
 
 import json
@@ -156,8 +157,8 @@ def seconds(value: float) -> str:
 def faults_as_lines() -> Iterator[None]:
     """Turn the typed faults and the errors of services into one line on stderr and an exit code.
 
-    Exit code 2: a user's mistake, or a service that is down. Exit code 1: a position fault, which is a finding about
-    the data.
+    Exit code 2: a user's mistake, or a service that is down. Exit code 1: a position fault, which
+    is a finding about the data.
     """
     try:
         yield

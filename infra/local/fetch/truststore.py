@@ -6,6 +6,7 @@ That Java has a list of authorities of its own, while Python reads the machine's
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from warnings import catch_warnings
 
 _PASSWORD = "changeit"  # noqa: S105 - Java's default password; the list is public
 
@@ -29,11 +30,13 @@ def write_truststore(path: Path) -> list[str]:
 def _pkcs12(certificates: list[bytes]) -> bytes:
     # Imported here, because it takes 0.06 s and only a download needs it.
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+    from cryptography.utils import CryptographyDeprecationWarning
     from cryptography.x509 import load_der_x509_certificate
 
     authorities = []
+    # OpenSSL accepts certificates that are not strictly valid, such as one with the serial number 0.
     for number, certificate in enumerate(certificates):
-        with suppress(ValueError):  # OpenSSL accepts certificates that are not strictly valid DER
+        with suppress(ValueError), catch_warnings(category=CryptographyDeprecationWarning, action="ignore"):
             loaded = load_der_x509_certificate(certificate)
             authorities.append(pkcs12.PKCS12Certificate(loaded, f"ca{number}".encode()))
     return pkcs12.serialize_java_truststore(authorities, BestAvailableEncryption(_PASSWORD.encode()))

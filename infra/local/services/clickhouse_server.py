@@ -1,8 +1,9 @@
 """The ClickHouse server process of the embedded stack: `python -m infra.local.services.clickhouse_server DIR`.
 
-The chdb wheel holds the whole server, listeners included. Only `_chdb.query` can start the listeners, and they run
-only until that call returns. So its last statement reads standard input, and the server ends when that input ends.
-DIR holds config.xml and users.xml (see `clickhouse.py`); data is stored in DIR/data.
+The chdb wheel holds the whole server, listeners included. Only `_chdb.query` can start the
+listeners, and they run only until that call returns. So its last statement reads standard input,
+and the server ends when that input ends. DIR holds config.xml and users.xml (see `clickhouse.py`);
+data is stored in DIR/data.
 """
 
 import os
@@ -43,8 +44,8 @@ def main(directory: str) -> int:
 def _engine() -> Any:
     """chdb's extension module without its package.
 
-    Importing the package would start a second engine in a temporary folder, which takes 1 s and would use this
-    engine's config.xml and log files.
+    Importing the package would start a second engine in a temporary folder, which takes 1 s and
+    would use this engine's config.xml and log files.
     """
     package = find_spec("chdb")
     assert package is not None
@@ -60,8 +61,8 @@ def _engine() -> Any:
 def _end_input_on_request(stop_requested: threading.Event) -> None:
     """Replace standard input by a pipe, and close the pipe when the real input ends or a signal arrives.
 
-    The main thread is inside the engine and runs no Python signal handlers. The C-level handler writes to the
-    wake-up descriptor, which another thread reads.
+    The main thread is inside the engine and runs no Python signal handlers. The C-level handler
+    writes to the wake-up descriptor, which another thread reads.
     """
     parent = os.dup(0)
     server_input, request_end = os.pipe()

@@ -31,8 +31,8 @@ def prepare(settings: Settings) -> None:
 def make_tables(settings: Settings, notify: Notify) -> None:
     """Create or migrate the tables of Dagster's storage, once per version of Dagster (2 s).
 
-    Otherwise each Dagster process creates them at its first start, all at the same time, and one of them fails
-    with `table … already exists`.
+    Otherwise each Dagster process creates them at its first start, all at the same time, and one of
+    them fails with `table … already exists`.
 
     Raises:
         UserFault: Dagster cannot do it; holds the last line of its output.

@@ -1,7 +1,8 @@
 """A run launcher that lets Dagster's run monitoring check whether the process of a run still lives.
 
-The process of a run is a child of the code server, which reports its end. If both die at the same time, the end is not
-reported: the run stays STARTED, keeps its slot of the pool, and blocks the schedule that waits for its end.
+The process of a run is a child of the code server, which reports its end. If both die at the same
+time, the end is not reported: the run stays STARTED, keeps its slot of the pool, and blocks the
+schedule that waits for its end.
 """
 
 from dagster import DagsterRun

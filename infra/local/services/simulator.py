@@ -1,6 +1,7 @@
 """Run `gridstream simulate --live` under the supervisor, with arguments chosen at each start.
 
-The command lines of the supervisor are fixed, so the arguments are passed in a file (a JSON list of strings).
+The command lines of the supervisor are fixed, so the arguments are passed in a file (a JSON list of
+strings).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Processes that an earlier run of the stack left behind.
 
-Every process that the supervisor starts has GRIDSTREAM_STACK=<home> in its environment, and so have its children.
-A process id in a file could be reused by an unrelated process; this mark cannot.
+Every process that the supervisor starts has GRIDSTREAM_STACK=<home> in its environment, and so have
+its children. A process id in a file could be reused by an unrelated process; this mark cannot.
 """
 
 import contextlib

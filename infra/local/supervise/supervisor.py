@@ -1,7 +1,7 @@
 """The supervisor of the embedded stack: its configuration, its start, and a client.
 
-It restarts processes that end and rotates their logs. `supervisord` runs as a daemon, so that the stack outlives the
-terminal from which it was started.
+It restarts processes that end and rotates their logs. `supervisord` runs as a daemon, so that the
+stack outlives the terminal from which it was started.
 """
 
 import http.client
@@ -102,8 +102,8 @@ class _UnixConnection(http.client.HTTPConnection):
 class _UnixTransport(xmlrpc.client.Transport):
     """XML-RPC over the socket, with a time limit: a supervisor that is stopped (SIGSTOP) must not block the caller.
 
-    supervisor.xmlrpc.SupervisorTransport has no time limit. A subclass would have to replace both its connection and
-    the closure that opens it, which is longer than these two classes.
+    supervisor.xmlrpc.SupervisorTransport has no time limit. A subclass would have to replace both
+    its connection and the closure that opens it, which is longer than these two classes.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
