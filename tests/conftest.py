@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -9,9 +10,19 @@ from hypothesis import settings
 
 pytest.register_assert_rewrite("tests.support")  # its assertions show what differs, too
 
+# Importing what all tests need makes millions of objects that live until the end. The garbage collector would walk
+# through them again and again: without it, collecting the tests takes 2.8 s of processor time instead of 5.0 s.
+gc.disable()
+
 # An example may take long on a busy machine; pytest-timeout ends what hangs.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but never among the imported modules."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
