@@ -54,10 +54,15 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table(columns | {"kafka_offset": pa.array(range(len(rows)), pa.uint64())})
 
 
+def drawn(count: int, seed: int) -> list[dict[str, Any]]:
+    """Random rows as the stream may meet them, with a value or null in each column."""
+    draw = random.Random(seed)
+    return [{name: draw.choice(values) for name, values in VALUES.items()} for _ in range(count)]
+
+
 def stored(count: int, seed: int) -> pa.Table:
     """Random rows as `events` would hold them: nulls only where its columns take them, `day` beside the moment."""
-    draw = random.Random(seed)
-    rows = [{name: draw.choice(values) for name, values in VALUES.items()} for _ in range(count)]
+    rows = drawn(count, seed)
     for row in rows:
         row.update({name: value for name, value in NEVER_NULL_IN_TABLES.items() if row[name] is None})
     made = table(rows)

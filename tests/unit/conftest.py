@@ -1,10 +1,12 @@
-"""An embedded ClickHouse (chdb, in this process) behind the same client class as a server's."""
+"""ClickHouse embedded in the test process (chdb), used through the same client class as a server."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
+from typing import Any
 from uuid import uuid4
 
 import clickhouse_connect
@@ -23,9 +25,35 @@ SELECT name, startsWith(name, 'building_') FROM system.tables
 WHERE database = currentDatabase() AND (total_rows > 0 OR startsWith(name, 'building_'))"""
 
 
+# Tests that share what takes seconds: trained models, simulated days, the import of Great Expectations.
+_TOGETHER = {
+    "tests/unit/classify": "classify",
+    "tests/unit/sources": "sources",
+    "tests/unit/intake/rules/test_same_rows.py": "great_expectations",
+    "tests/unit/quality/test_outcome.py": "great_expectations",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `pytest -n`, give a worker all tests of a file, or all that share something, so that it is made once.
+
+    pytest-xdist's own `--dist loadgroup` has no effect with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((group for path, group in _TOGETHER.items() if file.startswith(path)), file)
+
+    config.option.loadscopereorder = False  # the files with the most tests are not the slowest ones
+    return ByFile(config, log)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Connect]:
-    """Opens clients in a database of the one engine that a process can hold."""
+    """A function that opens a client in a database of the engine. A process can hold one engine."""
     clients: list[Client] = []
 
     def connect(database: str) -> Client:
@@ -40,29 +68,41 @@ def engine() -> Iterator[Connect]:
 
 
 @pytest.fixture(scope="session")
-def new_database(engine: Connect) -> Callable[[], Client]:
-    """Makes a database with every table and no rows; a client in it."""
+def create_database(engine: Connect) -> Callable[[], Client]:
+    """A function that creates an empty database and returns a client in it."""
 
-    def make() -> Client:
-        name = f"migrated_{uuid4().hex[:12]}"
+    def create() -> Client:
+        name = f"test_{uuid4().hex[:12]}"
         engine("default").command(f"CREATE DATABASE {name}")
-        client = engine(name)
-        for migration in migrations():
-            for statement in statements(migration.sql):
-                client.command(statement)
+        return engine(name)
+
+    return create
+
+
+@functools.cache
+def _every_statement() -> list[str]:
+    return [statement for migration in migrations() for statement in statements(migration.sql)]
+
+
+@pytest.fixture(scope="session")
+def new_database(create_database: Callable[[], Client]) -> Callable[[], Client]:
+    """A function that creates a database with every table and no rows, and returns a client in it."""
+
+    def create() -> Client:
+        client = create_database()
+        for statement in _every_statement():
+            client.command(statement)
         return client
 
-    return make
+    return create
 
 
 @pytest.fixture
-def empty_database(engine: Connect) -> Iterator[Client]:
-    """A client in a database of the test's own."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = engine("default")
-    admin.command(f"CREATE DATABASE {name}")
-    yield engine(name)
-    admin.command(f"DROP DATABASE {name}")
+def empty_database(create_database: Callable[[], Client]) -> Iterator[Client]:
+    """A client in an empty database, which is dropped after the test."""
+    client = create_database()
+    yield client
+    client.command(f"DROP DATABASE {client.database}")
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,20 @@ number.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from infra.cli.app import build
 from infra.local.services.simulator import gridstream
+from infra.settings import settings
 from pipelines.classify.features import strings
 from pipelines.classify.json_lines import LineClassifier
 from pipelines.classify.model import OTHER, Model
@@ -124,17 +127,25 @@ def test_the_process_streams_ends_quietly_and_reports_lines(tmp_path: Path) -> N
         process.wait(30)
 
 
-def test_it_uses_the_model_that_the_stream_uses(tmp_path: Path) -> None:
-    """The promoted model in the home folder; the shipped model if there is none."""
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home folder, named by the settings of this process."""
+    monkeypatch.setenv("GRIDSTREAM_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    yield tmp_path / "home"
+    settings.cache_clear()
 
-    line = json.dumps({"id": 1, "text": GARBAGE})
-    env = os.environ | {"GRIDSTREAM_HOME": str(tmp_path)}
-    command = [sys.executable, gridstream(), "classify"]
+
+def test_it_uses_the_model_that_the_stream_uses(tmp_path: Path, home: Path) -> None:
+    """The promoted model in the home folder; the shipped model if there is none."""
+    file = tmp_path / "lines.jsonl"
+    file.write_text(json.dumps({"id": 1, "text": GARBAGE}))
 
     def decided_by() -> str:
-        done = subprocess.run(command, input=line, env=env, capture_output=True, text=True, check=True)
-        return str(json.loads(done.stdout)["decided_by"])
+        answer = CliRunner().invoke(build(), ["classify", str(file)])
+        assert answer.exit_code == 0, answer.output
+        return str(json.loads(answer.stdout)["decided_by"])
 
     assert decided_by() == "model"
-    save_model(replace(load_model(), threshold=1.01), tmp_path / "models" / "current.npz")
+    save_model(replace(load_model(), threshold=1.01), home / "models" / "current.npz")
     assert decided_by() == "fallback"
