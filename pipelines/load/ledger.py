@@ -113,7 +113,7 @@ def acquire(client: Client, topic: str, topic_id: str) -> Stream:
     client.insert("writers", [row], column_names=["writer", "nonce", "topic", "epoch", "host", "pid"])
     winner = client.query(_LATEST, {"topic": topic}).result_rows[0]
     if (int(winner[0]), winner[1]) != (mine.writer, nonce):
-        raise Fenced(f"another stream process took over topic {topic} (writer {winner[0]})")
+        raise Fenced(f"另一流作业已接管主题 another stream process took over topic {topic} (writer {winner[0]})")
     return mine
 
 
@@ -121,7 +121,10 @@ def still_mine(client: Client, stream: Stream) -> None:
     """Raise `Fenced` when a newer process writes this topic."""
     latest = client.query(_LATEST, {"topic": stream.topic}).result_rows[0]
     if int(latest[0]) != stream.writer or int(latest[2]) > stream.epoch:
-        raise Fenced(f"writer {latest[0]} has taken over topic {stream.topic}; this one is writer {stream.writer}")
+        raise Fenced(
+            f"另一流作业已接管主题 writer {latest[0]} has taken over topic {stream.topic}; "
+            f"本作业为 this one is writer {stream.writer}"
+        )
 
 
 def record(client: Client, stream: Stream, offsets: OffsetRange, phase: Phase, **figures: Any) -> None:

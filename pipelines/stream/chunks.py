@@ -53,11 +53,11 @@ def offsets_of(chunk: pa.Table) -> OffsetRange:
     partitions = np.unique(chunk["partition"].to_numpy())
     found = OffsetRange(int(partitions[0]), int(offsets[0]), int(offsets[-1]))
     if len(partitions) > 1:
-        raise PositionFault(f"one task was given partitions {partitions.tolist()}; it must be one")
+        raise PositionFault(f"一个任务收到多个分区 one task was given partitions {partitions.tolist()}; it must be one")
     if len(offsets) != found.last - found.first + 1 or (np.diff(offsets) != 1).any():
         raise PositionFault(
-            f"partition {found.partition}: {len(offsets)} messages for offsets {found.first}..{found.last}; "
-            "the topic must not be compacted or written in transactions"
+            f"分区 partition {found.partition}: {len(offsets)} messages for offsets {found.first}..{found.last}; "
+            "主题不得压实，也不得用事务写入 the topic must not be compacted or written in transactions"
         )
     return found
 
@@ -71,7 +71,7 @@ def behind(chunk: pa.Table, next_offset: int) -> pa.Table:
     offsets = chunk["offset"].to_numpy()
     if int(offsets[0]) > next_offset:
         raise PositionFault(
-            f"partition {int(chunk['partition'][0].as_py())}: the ledger ends before offset {next_offset}, "
-            f"but the stream goes on at {int(offsets[0])}"
+            f"分区 partition {int(chunk['partition'][0].as_py())}: 账本与检查点不符 the ledger ends before offset "
+            f"{next_offset}, but the stream goes on at {int(offsets[0])}"
         )
     return chunk.slice(int(np.searchsorted(offsets, next_offset)))

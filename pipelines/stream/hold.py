@@ -80,5 +80,5 @@ def read_order(path: Path, topic_id: str) -> ResumeOrder | None:
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:
-        raise UserFault(f"{path} is no order to resume ({error}); delete it") from error
+        raise UserFault(f"{path} 不是恢复指令，请删除 is not an order to resume ({error}); delete it") from error
     return order if order.topic_id == topic_id else None

@@ -9,13 +9,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipelines", "infra", "dagster_project")
-# Not converted yet.
-PENDING = {
-    "pipelines/load/ledger.py",
-    "pipelines/stream/chunks.py",
-    "pipelines/stream/hold.py",
-    "pipelines/stream/job.py",
-}
 FAULTS = ("UserFault", "PositionFault", "Fenced", "StackFault")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -55,7 +48,7 @@ def test_each_message_of_a_fault_is_chinese_and_english(package: str) -> None:
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in sorted((ROOT / package).rglob("*.py"))
         for line, text in messages(path.read_text("utf-8"))
-        if not bilingual(text) and path.relative_to(ROOT).as_posix() not in PENDING
+        if not bilingual(text)
     ]
     assert not english_only, "\n".join(english_only)
 
