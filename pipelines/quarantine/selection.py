@@ -39,8 +39,8 @@ class Selection:
     def of(
         cls, topic: str, reason: str, source: str, rule: str, since: datetime | None, until: datetime | None, limit: int
     ) -> "Selection":
-        """The selection that a person asked for. Naive times are taken as Asia/Shanghai; None is no
-        bound.
+        """The selection that a person asked for. Naive times are taken as Asia/Shanghai; None means
+        no bound.
 
         Raises:
             UserFault: there is no such reason.

@@ -1,4 +1,4 @@
-"""What the stream must know to run; made from the settings by whoever starts it."""
+"""The configuration of the stream; made from the settings by the process that starts it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,10 @@ class StreamConfig:
     chunk_rows: inserts are cut at offsets that are multiples of it. max_batch_rows: the most
     messages of one micro-batch, over all partitions. trigger_seconds: the least time between the
     starts of two micro-batches. jars: local paths of Spark's Kafka connector. state_file: where the
-    stream says how it is (see `pipelines.stream.state`). mask_patterns: (name, regular expression) of
-    what is masked beside the built-in kinds. model: where a promoted model lies or will lie,
-    readable by every worker; while there is none, the shipped model runs. breaker: when so much is
-    refused that the stream holds.
+    stream writes its condition (see `pipelines.stream.state`). mask_patterns: (name, regular expression) of
+    what is masked in addition to the built-in kinds. model: the path of a promoted model, readable by
+    every worker; while there is none, the shipped model is used. breaker: the limits from which the
+    stream holds.
     """
 
     kafka_bootstrap: str

@@ -1,4 +1,4 @@
-"""Messages that Kafka's retention deleted before they were loaded: found by offsets, recorded, and told."""
+"""Messages that Kafka's retention deleted before they were loaded: detected by offsets, recorded and reported."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,7 @@
-"""A stream held by the circuit breaker, and a person's order to go on.
+"""A stream held by the circuit breaker, and a person's order to resume.
 
-The order is a file beside the stream's state, so that it outlives the process: it names for each partition the offset
-up to which messages do not count for the breaker any more. Messages below it are loaded, good or bad.
+The order is a file next to the stream's state, so that it outlives the process. It names for each partition the offset
+up to which messages no longer count for the breaker. Messages below it are loaded, good or bad.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
-"""How the stream is, in a small file beside its checkpoint: for `gridstream status`, which must be
-able to tell why nothing moves when ClickHouse itself does not answer."""
+"""The condition of the stream, in a small file next to its checkpoint: `gridstream status` must be able to
+report why nothing is loaded when ClickHouse itself does not answer."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -24,7 +24,9 @@ PACKAGES = ("schemas", "pipelines", "infra", "dagster_project")
 LONG = 100  # characters
 # Words of an idiom that technical readers stop at; CONTRIBUTING asks for plain English instead.
 MARKED = re.compile(
-    r"\b(anew|reckon\w*|mend(?:s|ed|ing)?|told|whoever|of ours|stands|beside|is no|likewise|thereof|hitherto)\b", re.I
+    r"\b(anew|reckon\w*|mend(?:s|ed|ing)?|told|whoever|of ours|stands(?! for)|beside"
+    r"|(?<!there )is no(?! longer)|likewise|thereof|hitherto)\b",
+    re.I,
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _TYPE_NAME = re.compile(r"_?[A-Z]\w*[a-z]\w*")

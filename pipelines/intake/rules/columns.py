@@ -1,4 +1,4 @@
-"""The columns that row rules are written on: a batch's own, and derived ones, each reckoned once when first asked for.
+"""The columns that row rules use: those of the batch, and derived ones, each computed once, when it is first used.
 
 What each derived column means is said in `schemas/expectations/events.yaml`; the view `quality_events` derives the same
 ones in SQL, and a test compares both.
@@ -48,7 +48,7 @@ class Columns:
 
     @functools.cached_property
     def grid(self) -> tuple[NDArray[np.int64], Mask]:
-        """Where each row's grid stands in the registry, and whether it does."""
+        """The index of each row's grid in the registry, and whether it is there."""
         return self.context.grids.find(self.rows["grid_code"])
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""Row rules of a suite as checks on Arrow batches: all rules are evaluated on all rows, every broken one is told."""
+"""Row rules of a suite as checks on Arrow batches: all rules are evaluated on all rows, each broken one is reported."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
