@@ -2,6 +2,7 @@
 # make demo      the main job, end to end        make demo ARGS="--seconds 60"
 # make test      lint, types, imports, unit and integration tests
 # make faults    1,000,000 messages with every defect, 10,000 repaired twice, kill -9, full disks (about 20 minutes)
+# make fuzz      2,000,000 hostile messages through `gridstream check`, 200,000 through the stream (about an hour)
 # make hooks     the checks of `make lint` before each commit
 # make lock      rewrite requirements.lock after a change of pyproject.toml (needs the package index)
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks lock demo test lint unit integration faults clean
+.PHONY: help install hooks lock demo test lint unit integration faults fuzz clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -55,6 +56,10 @@ integration: install
 
 faults: install
 	$(BIN)/pytest -s tests/faults
+
+fuzz: install
+	GRIDSTREAM_FUZZ_CHECKED=2000000 GRIDSTREAM_FUZZ_STREAMED=200000 \
+	  $(BIN)/pytest -s -o timeout=7200 tests/integration/test_fuzz.py
 
 clean:
 	rm -rf $(VENV) .gridstream .mypy_cache .ruff_cache .pytest_cache

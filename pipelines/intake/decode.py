@@ -157,7 +157,7 @@ def _against_contract(row: int, value: bytes, document: dict[str, Any]) -> Rejec
     if contract is None:
         return Reject(row, "decode", ("unknown_version",), f"schema_version {version}", document)
     try:
-        report, beyond = contract.stored(contract.decode(value))
+        report, beyond = contract.stored(contract.read(value, document))
     except msgspec.ValidationError as error:
         return Reject(row, "decode", (_reason(str(error)),), _VALUE.sub("- at", str(error)), document)
     beyond |= contract.unknown(document)

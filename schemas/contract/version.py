@@ -25,9 +25,21 @@ class Version:
     report: type[msgspec.Struct]
     stored: Callable[[Any], tuple[Any, dict[str, Any]]]
 
+    def read(self, value: bytes, document: Document) -> Any:
+        """The message `value`, already read as `document`, as `report`. Numbers such as 2.0 are integers, as in JSON
+        Schema.
+
+        Raises:
+            msgspec.ValidationError: it does not fit.
+        """
+        integers = {name for name in _integers(self.report) if _is_whole(document.get(name))}
+        if not integers:
+            return self._decode(value)
+        whole = {name: int(item) if name in integers else item for name, item in document.items()}
+        return msgspec.convert(whole, self.report)
+
     @cached_property
-    def decode(self) -> Callable[[bytes], Any]:
-        """Bytes to `report`. Raises msgspec.ValidationError."""
+    def _decode(self) -> Callable[[bytes], Any]:
         return msgspec.json.Decoder(self.report).decode
 
     def unknown(self, document: Document) -> dict[str, Any]:
@@ -58,6 +70,20 @@ def _structs(struct: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct] | N
         name: next((part for part in (hint, *get_args(hint)) if isinstance(part, type(msgspec.Struct))), None)
         for name, hint in get_type_hints(struct).items()
     }
+
+
+@cache
+def _integers(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields of `struct` that hold an integer: by type, or as literals."""
+    return frozenset(
+        name
+        for name, hint in get_type_hints(struct).items()
+        if any(part is int or type(part) is int for part in (hint, *get_args(hint)))
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _with_ecma_patterns(schema: Any) -> Any:
