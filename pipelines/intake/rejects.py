@@ -1,15 +1,15 @@
 """A rejected message on its way to quarantine: reasons, masked payload, position."""
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
+from pipelines.privacy.hashes import Hasher
 from pipelines.privacy.mask import UUID, Masker, mask, masker
 from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 
@@ -69,11 +69,11 @@ class Identity(NamedTuple):
 def quarantine_row(
     key: bytes | None,
     value: bytes | None,
-    hasher: Callable[[str | None], str],
+    hasher: Hasher,
     masks: Masker | None = None,
     counts: Counter[str] | None = None,
 ) -> dict[str, Any]:
-    """The columns of `quarantine` that come from the bytes: masked, cut, and hashed unmasked.
+    """The columns of `quarantine` that come from the bytes: masked, and cut.
 
     `counts` gains how much of each kind was masked in the payload."""
     masks = masks or masker()
@@ -86,7 +86,6 @@ def quarantine_row(
         "message_key": masks.mask((key or b"").decode("utf-8", "backslashreplace"))[:64],
         "payload": payload[:PAYLOAD_LIMIT],
         "payload_bytes": len(raw),
-        "payload_sha256": hashlib.sha256(raw).hexdigest(),
     }
 
 
@@ -100,9 +99,7 @@ def _read(raw: bytes) -> Any:
     return None if deeper_than(document, MASKED_DEPTH) else document
 
 
-def _masked_payload(
-    raw: bytes, document: Any, hasher: Callable[[str | None], str], masks: Masker, counts: Counter[str] | None
-) -> str:
+def _masked_payload(raw: bytes, document: Any, hasher: Hasher, masks: Masker, counts: Counter[str] | None) -> str:
     if document is not None:
         return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")

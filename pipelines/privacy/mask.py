@@ -6,7 +6,6 @@ can be counted, but the reporter cannot be identified.
 """
 
 import functools
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,10 +21,10 @@ import yaml
 from pipelines.errors import UserFault
 from pipelines.privacy import patterns as personal
 from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
+from pipelines.privacy.hashes import Hasher
 from pipelines.privacy.patterns import Pattern
 from schemas.contract import v1
 
-Hasher = Callable[[str | None], str]
 UUID = re.compile(v1.UUID)
 _Counts: TypeAlias = Counter[str] | None
 _Change: TypeAlias = Callable[[str, _Counts], str]
@@ -240,15 +239,3 @@ def _pattern(path: Path, number: int, entry: Any) -> tuple[str, str]:
             f"{where} ({entry['name']}): 名称为空或匹配空文本 the name is empty, or the regex matches the empty text"
         )
     return entry["name"], entry["regex"]
-
-
-def reporter_hasher(key: bytes) -> Hasher:
-    """A function that returns the 128-bit keyed BLAKE2b hash of a reporter in hex; '' for no
-    reporter."""
-
-    def digest(reporter: str | None) -> str:
-        if not reporter:
-            return ""
-        return hashlib.blake2b(reporter.encode("utf-8", "surrogatepass"), digest_size=16, key=key).hexdigest()
-
-    return digest

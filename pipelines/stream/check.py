@@ -11,7 +11,8 @@ import pyarrow as pa
 from pipelines.intake.decode import RECORD
 from pipelines.load.ranges import OffsetRange
 from pipelines.load.rows import Rows
-from pipelines.privacy.mask import masker, reporter_hasher
+from pipelines.privacy.hashes import reporter_hasher
+from pipelines.privacy.mask import masker
 from pipelines.stream.isolate import prepare_or_isolate
 from pipelines.stream.prepare import Preparation
 

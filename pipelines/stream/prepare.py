@@ -21,7 +21,8 @@ from pipelines.intake.rules.columns import Context
 from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Isolated, Rows
 from pipelines.places.outlines import metres_outside
-from pipelines.privacy.mask import masker, reporter_hasher
+from pipelines.privacy.hashes import payload_hash, reporter_hasher
+from pipelines.privacy.mask import masker
 from schemas.event_types import event_types
 
 _STAMP = pa.timestamp("ms", "UTC")
@@ -39,7 +40,6 @@ QUARANTINE_FROM_BYTES = pa.schema(
         ("message_key", pa.string()),
         ("payload", pa.string()),
         ("payload_bytes", pa.uint32()),
-        ("payload_sha256", pa.string()),
     ]
 )
 
@@ -169,6 +169,8 @@ def _quarantine_table(rejects: pa.Table, from_bytes: list[dict[str, Any]], plan:
     read = pa.Table.from_pylist(from_bytes, QUARANTINE_FROM_BYTES)
     columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
     columns |= dict(zip(read.column_names, read.columns, strict=True))
+    hashes = [payload_hash(plan.hash_key, value) for value in rejects["value"].to_pylist()]
+    columns["payload_sha256"] = pa.array(hashes, pa.string())
     return pa.table(columns | _position(rejects, plan.stream))
 
 

@@ -38,6 +38,7 @@ def verify(
     bootstrap: str,
     topic: str,
     clickhouse: ClickHouse,
+    hash_key: bytes,
     *,
     quick: bool = False,
     window: int = WINDOW,
@@ -49,6 +50,7 @@ def verify(
     Args:
         bootstrap: Kafka's bootstrap servers.
         clickhouse: a user who may read events, quarantine, ledger, reports, rollup and marts.
+        hash_key: key of the hashes of rejected messages (`GRIDSTREAM_HASH_KEY`).
         quick: do not read Kafka's messages, only its offsets.
         window: offsets held in memory at once (about 100 bytes each).
         patience: seconds after which a range that was begun and not finished is a warning.
@@ -66,7 +68,7 @@ def verify(
         begins = {(log.topic_id, partition): begin for partition, begin in log.begins.items()}
         checks = (
             check_ledger(loads, begins, patience),
-            *_check_offsets(client, log, newest(loads), quick, window, progress or VerifyProgress()),
+            *_check_offsets(client, log, newest(loads), quick, window, hash_key, progress or VerifyProgress()),
             check_uniqueness(client),
             check_reports(client),
             check_rollup(client),
@@ -76,7 +78,13 @@ def verify(
 
 
 def _check_offsets(
-    client: Client, log: TopicLog, loads: Sequence[Ranges], quick: bool, window: int, progress: VerifyProgress
+    client: Client,
+    log: TopicLog,
+    loads: Sequence[Ranges],
+    quick: bool,
+    window: int,
+    hash_key: bytes,
+    progress: VerifyProgress,
 ) -> tuple[Check, Check]:
     """The checks that walk all offsets: the tables against the ledger, and the topic against the tables."""
     tallies = [Tally(load, load.epoch) for load in loads]
@@ -84,7 +92,7 @@ def _check_offsets(
     readings: list[Reading] = []
     for tally in tallies:
         readable = tally.load.topic_id == log.topic_id and not quick
-        reading = walk(client, log if readable else None, tally, window, progress.done)
+        reading = walk(client, log if readable else None, tally, window, hash_key, progress.done)
         if readable:
             readings.append(reading)
     counts = check_counts(client, log.topic, tallies, sum(_unproven(tally, log, quick) for tally in tallies))

@@ -1,10 +1,11 @@
 """Check: every message of the topic is stored where it should be, and what is stored there is that message.
 
 Each offset that Kafka still has, up to the ledger's high-water mark, is exactly one of: in `events`
-with this event_id; in `quarantine` with these bytes; in neither, its event_id being in `events` under
+with this event_id; in `quarantine` with the keyed hash of these bytes; in neither, its event_id being in `events` under
 another offset (a resend, dropped or merged away). Anything else is a lost message or a different one.
 """
 
+import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -20,6 +21,7 @@ from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 from pipelines.verify.stored import Stored, Tally, read_stored
 
 _LOOKUP = 100_000  # event ids asked for at once
+_KEY_ID_DIGITS = 8
 
 _KNOWN = """
 SELECT DISTINCT UUIDStringToNum(toString(event_id)) AS event_id FROM events
@@ -36,6 +38,7 @@ class Reading:
     resends: int = 0
     expired: int = 0  # rejected before the TTL of quarantine
     lost: int = 0
+    by_length: int = 0  # rejected, of which the hash was not made with the present key: only the length is compared
     absent: int = 0  # offsets that hold no message: transaction markers, compaction
     findings: list[ProofFinding] = field(default_factory=list)
 
@@ -46,13 +49,16 @@ class Reading:
             self.findings.append(ProofFinding("fails", zh, en, len(offsets), examples))
 
 
-def walk(client: Client, log: TopicLog | None, tally: Tally, window: int, done: Callable[[int], None]) -> Reading:
+def walk(
+    client: Client, log: TopicLog | None, tally: Tally, window: int, hash_key: bytes, done: Callable[[int], None]
+) -> Reading:
     """Compare one partition window by window: ClickHouse with the ledger, and Kafka with ClickHouse.
 
     Args:
         log: the topic; None when Kafka is not to be read (`quick`, or a topic that no longer exists).
         tally: counts of this partition; filled here.
         window: offsets held in memory at once.
+        hash_key: key of the hashes of rejected messages.
         done: called with the number of offsets finished since the last call.
     """
     reading = Reading()
@@ -60,7 +66,7 @@ def walk(client: Client, log: TopicLog | None, tally: Tally, window: int, done: 
         stored = read_stored(client, tally.load, first, last)
         tally.add(stored)
         if log is not None:
-            _compare(client, log, tally, stored, (first, last), reading)
+            _compare(client, log, tally, stored, (first, last), hash_key, reading)
         done(last - first + 1)
     return reading
 
@@ -77,7 +83,7 @@ def windows(load: Ranges, log: TopicLog | None, size: int) -> Iterator[tuple[int
 
 
 def _compare(
-    client: Client, log: TopicLog, tally: Tally, stored: Stored, span: tuple[int, int], reading: Reading
+    client: Client, log: TopicLog, tally: Tally, stored: Stored, span: tuple[int, int], key: bytes, reading: Reading
 ) -> None:
     partition = tally.load.partition
     first, last = max(span[0], log.begins[partition]), min(span[1], log.ends[partition] - 1)
@@ -85,23 +91,46 @@ def _compare(
     read = 0
     for batch in log.read(partition, first, last) if first <= last else ():
         read += len(batch.offsets)
-        unmatched += _match(batch, stored, partition, reading)
+        unmatched += _match(batch, stored, partition, key, reading)
     reading.read += read
     reading.absent += max(last - max(first, log.begins[partition]) + 1 - read, 0)
     _resends_or_lost(client, tally, unmatched, reading)
 
 
-def _match(batch: Batch, stored: Stored, partition: int, reading: Reading) -> list[tuple[int, bytes]]:
+def _match(batch: Batch, stored: Stored, partition: int, key: bytes, reading: Reading) -> list[tuple[int, bytes]]:
     """Count the messages stored under their own offset; returns the offsets and event ids of the others."""
     accepted, at = _find(batch.offsets, stored.offsets)
     other = batch.ids[accepted] != stored.ids[at[accepted]]
     reading.fail("事件不是该偏移量的消息", "event differs from the message", partition, batch.offsets[accepted][other])
     rejected, at = _find(batch.offsets, stored.rejected)
-    wrong = [i for i in np.flatnonzero(rejected) if batch.sha256(int(i)) != stored.sha256[at[i]]]
+    same = Comparison(batch, stored, key)
+    wrong = [i for i in np.flatnonzero(rejected) if not same.rejected(int(i), int(at[i]))]
+    reading.by_length += same.by_length
     reading.fail("隔离行不是该消息", "quarantine row differs from the message", partition, batch.offsets[wrong])
     reading.accepted += int(accepted.sum())
     reading.rejected += int((rejected & ~accepted).sum())
     return [(int(batch.offsets[i]), batch.ids[i].tobytes()) for i in np.flatnonzero(~accepted & ~rejected)]
+
+
+@dataclass
+class Comparison:
+    """Compares messages with the quarantine rows at their offsets; `by_length` counts those compared by length only."""
+
+    batch: Batch
+    stored: Stored
+    key: bytes
+    by_length: int = 0
+
+    def rejected(self, message: int, row: int) -> bool:
+        """Whether a row is that of a message. The hash of a row that was written with another key, or before hashes
+        were keyed, proves nothing."""
+        if len(self.batch.values[message]) != self.stored.lengths[row]:
+            return False
+        written = str(self.stored.hashes[row])
+        if not written.startswith(hmac.digest(self.key, b"gridstream key id", "sha256").hex()[:_KEY_ID_DIGITS]):
+            self.by_length += 1
+            return True
+        return written[_KEY_ID_DIGITS:] == self.batch.keyed_hash(message, self.key)[: len(written) - _KEY_ID_DIGITS]
 
 
 def _find(wanted: Ints, known: Ints) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Ints]:
@@ -147,7 +176,7 @@ def check_completeness(log: TopicLog, tallies: list[Tally], readings: list[Readi
     expired = [int(log.begins.get(load.partition, 0) - load.first[0]) for load in loads]  # deleted by retention
     figures = {
         name: sum(getattr(reading, name) for reading in readings)
-        for name in ("read", "accepted", "rejected", "resends", "expired", "absent", "lost")
+        for name in ("read", "accepted", "rejected", "resends", "expired", "by_length", "absent", "lost")
     }
     figures["lag"] = sum(max(end - max(marks.get(p, -1) + 1, log.begins[p]), 0) for p, end in log.ends.items())
     figures["by_ledger_only"] = sum(offsets for offsets in expired if offsets > 0)

@@ -4,7 +4,7 @@ Knows nothing of the contract. A message is its bytes; its id is the value of `e
 read.
 """
 
-import hashlib
+import hmac
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Batch:
     ids: npt.NDArray[np.void]
     values: Sequence[bytes]
 
-    def sha256(self, i: int) -> str:
-        """The hash of message `i`, in hexadecimal."""
-        return hashlib.sha256(self.values[i]).hexdigest()
+    def keyed_hash(self, i: int, key: bytes) -> str:
+        """HMAC-SHA256 of message `i`, in hexadecimal."""
+        return hmac.digest(key, self.values[i], "sha256").hex()
 
 
 def event_id(value: bytes) -> bytes:

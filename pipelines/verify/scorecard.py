@@ -46,7 +46,9 @@ SELECT if(c.city_code = '', d.city_code, c.city_code) AS city, toString(c.county
        CAST([0, count(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 'Array(Int64)') AS figures
 FROM
 (
-    SELECT DISTINCT payload_sha256, toString(source) AS origin, ifNull(nullIf(grid_code, ''), message_key) AS place
+    SELECT DISTINCT
+        ifNull(nullIf(toString(payload_sha256), repeat('0', 64)), concat(toString(payload_bytes), payload)) AS content,
+        toString(source) AS origin, ifNull(nullIf(grid_code, ''), message_key) AS place
     FROM quarantine WHERE reported_day = {first:Date}
 ) AS q
 LEFT JOIN (SELECT * FROM counties FINAL) AS c ON c.county_code = substring(place, 1, 6)

@@ -32,7 +32,7 @@ WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
 ORDER BY kafka_offset"""
 
 _QUARANTINE = """
-SELECT kafka_offset, toString(payload_sha256) AS payload_sha256 FROM quarantine FINAL
+SELECT kafka_offset, toString(payload_sha256) AS payload_sha256, payload_bytes FROM quarantine FINAL
 WHERE topic_id = {topic_id:String} AND kafka_partition = {partition:UInt16}
   AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64}
 ORDER BY kafka_offset"""
@@ -63,7 +63,8 @@ class Stored:
     offsets: Ints
     ids: npt.NDArray[np.void]  # event_id, 16 bytes
     rejected: Ints
-    sha256: npt.NDArray[np.str_]
+    hashes: npt.NDArray[np.str_]  # id of the key (8 digits), then the first digits of the keyed hash of the bytes
+    lengths: Ints  # of the rejected messages, in bytes
 
 
 def read_stored(client: Client, load: Ranges, first: int, last: int) -> Stored:
@@ -75,6 +76,7 @@ def read_stored(client: Client, load: Ranges, first: int, last: int) -> Stored:
         np.frombuffer(b"".join(events["event_id"]), "V16"),
         ints(rejects["kafka_offset"]),
         rejects["payload_sha256"],
+        ints(rejects["payload_bytes"]),
     )
 
 

@@ -59,7 +59,7 @@ def test_random_kills_while_messages_flow(whole: Settings, tmp_path: Path) -> No
     print("killed", killed)
     bring_up(whole, ("kafka", "clickhouse", "stream"))
     _wait(whole)
-    report = verify(whole.kafka_bootstrap, whole.topic, whole.clickhouse("engineer"))
+    report = verify(whole.kafka_bootstrap, whole.topic, whole.clickhouse("engineer"), whole.hash_key_bytes())
     assert report.holds, json.dumps(report.document(), default=str, ensure_ascii=False)
     _require_acknowledged(whole, path)
 

@@ -41,7 +41,9 @@ def test_retention_passes_what_is_not_loaded(stack: Stack, streaming: Streaming)
         send(stack, 0, lambda number: False, 100)
         stack.wait_until_loaded()
     assert stack.scalar(counted) == 250
-    told = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer")).check("ledger").findings
+    config = stack.settings
+    report = verify(stack.bootstrap, stack.topic, config.clickhouse("engineer"), config.hash_key_bytes())
+    told = report.check("ledger").findings
     assert [finding.en for finding in told] == ["gap: offsets between two ranges are in none"]
 
 

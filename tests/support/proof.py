@@ -43,5 +43,7 @@ def require_equal(stack: Stack, manifest: Manifest) -> None:
 
 def require_proof(stack: Stack) -> None:
     """`verify` holds, and nothing waits."""
-    report = verify(stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"))
+    report = verify(
+        stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"), stack.settings.hash_key_bytes()
+    )
     assert report.holds, json.dumps(report, default=str, ensure_ascii=False, indent=1)

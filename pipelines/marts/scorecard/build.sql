@@ -2,7 +2,8 @@
 --
 -- The day is that of the report, for its messages, too. A rejected message counts on the day that it names
 -- (quarantine.reported_day), if it names a known town, county or city by grid_code or by its key, which is also a grid
--- code. Equal rejected messages count once.
+-- code. Equal rejected messages count once; where the hash was removed by a migration (zeros), the masked
+-- payloads are compared.
 --
 --   validity      (messages - warned / 2) / (messages + quarantined): a rejected message is lost, one with a warning half
 --   completeness  (located + coded + handler_named) / (2 * reports + handled): a report should have a location and a type
@@ -60,7 +61,7 @@ WITH
             if(has(known_towns, left(grid, 9)), left(grid, 9), '') AS town,
             if(q.source IN ('grid_app', 'hotline', 'wechat', 'sensor', 'walk_in', 'forum', 'rental_desk', 'video_mediation',
                             'online_court', 'open311'), q.source, '') AS channel,
-            uniqExact(q.payload_sha256) AS quarantined
+            uniqExact(if(q.payload_sha256 = repeat('0', 64), (q.payload, q.payload_bytes), (q.payload_sha256, 0))) AS quarantined
         FROM quarantine AS q
         WHERE reported_day = {first:Date} AND city != ''
         GROUP BY grid, city, county, town, channel

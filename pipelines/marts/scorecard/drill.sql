@@ -1,5 +1,6 @@
 -- The messages behind a row of scorecard, accepted or not, each with what it adds to the figures. `area` is the code of a
--- city, county or town, or the name of a source. Equal rejected messages are counted once.
+-- city, county or town, or the name of a source. Equal rejected messages are counted once; where
+-- the keyed hash of a message was removed by a migration (zeros), a hash of the masked payload replaces it.
 SELECT * FROM
 (
     SELECT
@@ -11,7 +12,8 @@ SELECT * FROM
     UNION ALL
     SELECT
         'quarantined', report_id, event_id, source, if(grid_code != '', grid_code, message_key) AS grid, kafka_time,
-        0, rules, false, false, payload_sha256
+        0, rules, false, false,
+        if(payload_sha256 = repeat('0', 64), hex(sipHash128(payload, payload_bytes)), payload_sha256)
     FROM quarantine
     WHERE reported_day = {day:Date} AND left(grid, 4) = left({city:String}, 4)
       AND {area:String} IN ({city:String}, source, left(grid, 6), left(grid, 9))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.verify import VerifyReport, verify
-from tests.support.world import World, make_world
+from tests.support.world import HASH_KEY, World, make_world
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def world(stack: Any) -> World:
 @pytest.fixture
 def check(stack: Any) -> Callable[..., VerifyReport]:
     target = stack.settings.clickhouse("engineer")
-    return lambda **options: verify(stack.bootstrap, stack.topic, target, **options)
+    return lambda **options: verify(stack.bootstrap, stack.topic, target, HASH_KEY, **options)

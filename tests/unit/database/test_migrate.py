@@ -10,6 +10,7 @@ from pipelines.errors import TransientFault, UserFault
 from pipelines.services.clickhouse import ErrorCode
 from schemas.migrations import Migration, migrations
 
+KEYED_HASHES = next(migration.number for migration in migrations() if migration.name == "keyed_hashes")
 DIMENSIONS = {"cities": 3, "counties": 12, "towns": 186, "grids": 12_049, "event_types": 33}
 
 
@@ -156,3 +157,11 @@ def test_reports_shows_the_newest_message_and_the_first_handling(migrated_databa
         )
     query = "SELECT status, event_type, handled, on_time, reopened, toString(handled_at) FROM reports"
     assert migrated_database.query(query).result_rows == [("closed", 405, 1, 1, 0, "2026-11-21 09:00:00.000")]
+
+
+def test_plain_hashes_of_messages_are_removed(client: Client) -> None:
+    before = [migration for migration in migrations() if migration.number < KEYED_HASHES]
+    migrate(client, files=before)
+    client.insert("quarantine", [["9f" * 32, n] for n in range(3)], column_names=["payload_sha256", "kafka_offset"])
+    migrate(client, files=migrations()[:KEYED_HASHES])
+    assert value(client, "SELECT groupArray(toString(payload_sha256)) FROM quarantine") == ["0" * 64] * 3

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import UserFault
 from pipelines.intake.rejects import quarantine_row
-from pipelines.privacy.mask import mask, masker, read_patterns, reporter_hasher
+from pipelines.privacy.hashes import reporter_hasher
+from pipelines.privacy.mask import mask, masker, read_patterns
 
 HASH = reporter_hasher(b"k" * 16)
 

@@ -1,5 +1,6 @@
 """Prepare: every record becomes an event, a quarantine row or a counted resend, in the tables' own columns."""
 
+import hashlib
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,8 +11,9 @@ from pipelines.classify import load_model
 from pipelines.intake.decode import Limits
 from pipelines.intake.rules.columns import Context
 from pipelines.load.ranges import OffsetRange, Stream
-from pipelines.load.rows import Rows
+from pipelines.load.rows import Isolated, Rows
 from pipelines.places.grids import GridIndex, GridRow
+from pipelines.privacy.hashes import payload_hash
 from pipelines.stream.chunks import offsets_of
 from pipelines.stream.prepare import Preparation, prepare
 from schemas.event_types import event_type, known_codes
@@ -87,6 +89,22 @@ def test_personal_data_goes_nowhere(plan: Preparation) -> None:
     assert secret not in stored
     assert "张三" not in stored
     assert len(rows.events["reporter_hash"][0].as_py()) == 32
+
+
+def test_no_plain_hash_of_a_message_is_stored(plan: Preparation) -> None:
+    value = b'{"text": "13812345678'
+    row = prepared(plan, value).quarantine.to_pylist()[0]
+    for algorithm in ("md5", "sha1", "sha256", "sha512", "blake2b", "blake2s", "sha3_256"):
+        digest = hashlib.new(algorithm, value).hexdigest()
+        assert not any(digest[:16] in str(stored) for stored in row.values())
+    assert row["payload_sha256"] == payload_hash(plan.hash_key, value)
+
+
+def test_an_isolated_message_is_hashed_too(plan: Preparation) -> None:
+    rows = prepare(records({"a": 1}), OffsetRange(0, 0, 0), plan, {0: Isolated("why", bare=True)})
+    row = rows.quarantine.to_pylist()[0]
+    assert (row["payload"], row["payload_bytes"]) == ("", 8)
+    assert row["payload_sha256"] == payload_hash(plan.hash_key, b'{"a": 1}')
 
 
 def test_warnings_are_kept_with_the_event(plan: Preparation) -> None:

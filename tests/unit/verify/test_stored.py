@@ -17,7 +17,7 @@ def load(written_at: float) -> Ranges:
 
 def stored(events: list[int], rejected: list[int]) -> Stored:
     offsets, rejects = np.array(events, np.int64), np.array(rejected, np.int64)
-    return Stored(offsets, np.zeros(len(events), "V16"), rejects, np.array([""] * len(rejected), np.str_))
+    return Stored(offsets, np.zeros(len(events), "V16"), rejects, np.array([""] * len(rejected), np.str_), rejects)
 
 
 def findings(events: list[int], rejected: list[int], written_at: float | None = None) -> list[tuple[str, int]]:
