@@ -17,7 +17,9 @@ from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
+_ID_LIMIT = 64
 _PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
+_REPORT_ID = re.compile(r'("report_id"\s*:\s*")([^"\\]+)(?=")')
 _REPORTER = re.compile(r'("reporter"\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 
 REJECTS = pa.schema(
@@ -46,13 +48,14 @@ class Reject(NamedTuple):
 
 
 def rejects_table(records: pa.Table, rejects: Sequence[Reject]) -> pa.Table:
-    """The refused rows of `records` as `REJECTS`, bytes still as they were in Kafka."""
+    """The refused rows of `records` as `REJECTS`, bytes still as they were in Kafka, details masked by the built-in
+    patterns."""
     rows = records.take(pa.array([reject.row for reject in rejects], pa.int64()))
     columns = [
         pa.array([reject.stage for reject in rejects], pa.string()),
         pa.array([reject.reasons[0] for reject in rejects], pa.string()),
         pa.array([list(reject.reasons) for reject in rejects], pa.list_(pa.string())),
-        pa.array([mask(reject.detail)[:DETAIL_LIMIT] for reject in rejects], pa.string()),
+        pa.array([mask(reject.detail) for reject in rejects], pa.string()),
     ]
     return pa.Table.from_arrays([*columns, *(rows[name] for name in REJECTS.names[4:])], schema=REJECTS)
 
@@ -80,10 +83,10 @@ def quarantine_row(
     raw = value or b""
     document = _read(raw)
     payload = _masked_payload(raw, document, hasher, masks, counts)
-    who = _identity(document)
+    who = _identity(document, hasher, masks)
     return {
         **who._asdict(),
-        "message_key": masks.mask((key or b"").decode("utf-8", "backslashreplace"))[:64],
+        "message_key": masks.mask((key or b"").decode("utf-8", "backslashreplace"))[:_ID_LIMIT],
         "payload": payload[:PAYLOAD_LIMIT],
         "payload_bytes": len(raw),
     }
@@ -104,15 +107,20 @@ def _masked_payload(raw: bytes, document: Any, hasher: Hasher, masks: Masker, co
         return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
     text = _REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text)
+    text = _REPORT_ID.sub(lambda hit: hit[1] + masks.identity(hit[2], hasher, counts), text)
     return masks.mask(_PERSON.sub(r"\1[姓名]", text), counts)
 
 
-def _identity(document: Any) -> Identity:
+def _identity(document: Any, hasher: Hasher, masks: Masker) -> Identity:
     if not isinstance(document, dict):
         return Identity(None, "", "", "")
     event_id = str(document.get("event_id"))
-    texts = (
-        mask(item)[:64] if isinstance(item := document.get(name), str) else ""
-        for name in ("report_id", "grid_code", "source")
+    report_id, grid_code, source = (
+        item if isinstance(item := document.get(name), str) else "" for name in ("report_id", "grid_code", "source")
     )
-    return Identity(event_id.lower() if UUID.fullmatch(event_id) else None, *texts)
+    return Identity(
+        event_id.lower() if UUID.fullmatch(event_id) else None,
+        masks.identity(report_id, hasher)[:_ID_LIMIT],
+        masks.mask(grid_code)[:_ID_LIMIT],
+        masks.mask(source)[:_ID_LIMIT],
+    )

@@ -6,6 +6,7 @@ can be counted, but the reporter cannot be identified.
 """
 
 import functools
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -43,6 +44,9 @@ _CANDIDATE = rf"{personal.QUICK_NUMBER}|[@{_WIDE}]|{personal.QUICK_PLATE}|{perso
 _TEN_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,2}){9}[0-9]|" + personal.QUICK_LOCAL)
 _PLATE_START = re.compile(personal.QUICK_PLATE)
 _TEN_DIGIT_NUMBER = 10**9
+_ID_LENGTH = 64  # the most that the contract allows
+_HASH_DIGITS = 16  # of 64 bits: two of a billion ids are equal with a probability of 3 %
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")  # digits could look like a telephone number
 _CONTEXT = 16  # characters before a number that its patterns look at
 _NAME_FIELD = r'(?i)"[^"]*(?:name|contact|caller|person|owner|reporter)[^"]*"\s*:'
 
@@ -80,6 +84,21 @@ class Masker:
         """`mask` on each non-null value of a string column of any length."""
         return self._column(texts, self.mask, _CANDIDATE, counts)
 
+    def identity(self, text: str, hasher: Hasher, counts: Counter[str] | None = None) -> str:
+        """`text`, an id, masked; if that changes it, with a keyed hash, so that the ids of two reports stay different
+        and those of one report equal. Not longer than an id may be."""
+        masked = self.mask(text, counts)
+        if masked == text:
+            return text
+        digits = hasher(f"report_id:{text}")[:_HASH_DIGITS].translate(_LETTERS)
+        return f"{masked[: _ID_LENGTH - len(digits) - 1]}~{digits}"
+
+    def identity_column(
+        self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None
+    ) -> pa.Array:
+        """`identity` on each non-null value of a column of ids."""
+        return self._column(texts, lambda text, kinds: self.identity(text, hasher, kinds), _CANDIDATE, counts)
+
     def json_column(self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
         """`json` on each value of a column of JSON objects; '' stays ''."""
         return self._column(
@@ -98,22 +117,32 @@ class Masker:
         return text if masked == value else msgspec.json.encode(masked).decode()
 
     def document(self, value: Any, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
-        """A JSON value with all strings and whole numbers masked, and `reporter`, at any depth,
-        hashed."""
+        """A JSON value with all strings and whole numbers masked, `reporter`, at any depth, hashed, and `report_id` as
+        by `identity`."""
         if isinstance(value, str):
             return self.mask(value, counts)
-        if isinstance(value, int) and abs(value) >= _TEN_DIGIT_NUMBER:
-            masked = self.mask(str(value), counts)
-            return value if masked == str(value) else masked
+        if self._may_be_personal(value):
+            digits = str(int(value))  # a telephone number may come as 13800138000.0
+            masked = self.mask(digits, counts)
+            return value if masked == digits else masked
         if isinstance(value, list):
             return [self.document(item, hasher, counts) for item in value]
         if isinstance(value, dict):
             return {self._mask_name(name): self._field(name, item, hasher, counts) for name, item in value.items()}
         return value
 
+    def _may_be_personal(self, value: Any) -> bool:
+        """Whether `value` is a whole number that a pattern could match."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return (self.extras or abs(value) >= _TEN_DIGIT_NUMBER) and math.isfinite(value) and value == int(value)
+
     def _field(self, name: str, item: Any, hasher: Hasher, counts: Counter[str] | None) -> Any:
         if name == "reporter" and item is not None:
             return hasher(str(item))
+        if name == "report_id" and isinstance(item, str | int):
+            masked = self.identity(str(item), hasher, counts)
+            return item if masked == str(item) else masked
         if name == "event_id" and isinstance(item, str) and UUID.fullmatch(item):
             return item  # 1 in 600 looks like a telephone number, and a message without its id cannot be replayed
         if isinstance(item, str) and _is_person(name, item):

@@ -16,7 +16,7 @@ from pipelines.classify import Model, decide
 from pipelines.classify.suspect import suspect
 from pipelines.intake.decode import Limits, decode
 from pipelines.intake.judge import judge, warnings
-from pipelines.intake.rejects import Reject, quarantine_row, rejects_table
+from pipelines.intake.rejects import DETAIL_LIMIT, Reject, quarantine_row, rejects_table
 from pipelines.intake.rules.columns import Context
 from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Isolated, Rows
@@ -28,7 +28,7 @@ from schemas.event_types import event_types
 _STAMP = pa.timestamp("ms", "UTC")
 # Columns of `events` that a judged row already has under the same name.
 AS_THEY_ARE = (
-    *("day", "city_code", "county_code", "town_code", "grid_code", "event_id", "report_id", "status", "reported_at"),
+    *("day", "city_code", "county_code", "town_code", "grid_code", "event_id", "status", "reported_at"),
     *("updated_at", "source", "lon", "lat", "severity", "satisfaction", "schema_version"),
 )
 QUARANTINE_FROM_BYTES = pa.schema(
@@ -112,6 +112,7 @@ def _events(good: pa.Table, plan: Preparation, masked: Counter[str]) -> pa.Table
     text = masks.column(good["text"], masked)
     columns: dict[str, Any] = {name: good[name] for name in AS_THEY_ARE}
     columns |= {
+        "report_id": masks.identity_column(good["report_id"], hasher, masked),
         "text": text,
         "source_type": masks.column(pc.fill_null(good["source_type"], ""), masked),
         "handler": masks.column(pc.fill_null(good["handler"], ""), masked),
@@ -167,7 +168,9 @@ def _quarantine(rejects: pa.Table, plan: Preparation, masked: Counter[str]) -> p
 
 def _quarantine_table(rejects: pa.Table, from_bytes: list[dict[str, Any]], plan: Preparation) -> pa.Table:
     read = pa.Table.from_pylist(from_bytes, QUARANTINE_FROM_BYTES)
-    columns = {name: rejects[name] for name in ("stage", "reason", "reasons", "detail")}
+    columns = {name: rejects[name] for name in ("stage", "reason", "reasons")}
+    detail = masker(plan.mask_patterns).column(rejects["detail"])  # before it is cut: half a number is not detected
+    columns["detail"] = pc.utf8_slice_codeunits(detail, 0, DETAIL_LIMIT)
     columns |= dict(zip(read.column_names, read.columns, strict=True))
     hashes = [payload_hash(plan.hash_key, value) for value in rejects["value"].to_pylist()]
     columns["payload_sha256"] = pa.array(hashes, pa.string())

@@ -172,6 +172,44 @@ def test_unknown_fields_stay_json() -> None:
     assert column.to_pylist() == ['{"phone":"[手机号]","n":5,"contact_name":"[姓名]"}', "", '{"a":1.5}']
 
 
+def test_a_number_with_a_decimal_point_is_masked() -> None:
+    column = masker().json_column(pa.array(['{"contact_phone":13800138000.0,"n":1e300,"x":13800138000.5}']), HASH)
+    assert json.loads(column[0].as_py()) == {"contact_phone": "[手机号]", "n": 1e300, "x": 13800138000.5}
+
+
+def test_a_masked_id_still_tells_reports_apart() -> None:
+    ids = ["13800138000-1", "13800138001-1", "CASE-5", "x" * 53 + "13800138000", "y" * 53 + "13800138000", None]
+    column = masker().identity_column(pa.array(ids), HASH).to_pylist()
+    assert column == masker().identity_column(pa.array(ids), HASH).to_pylist()
+    assert len(set(column)) == len(ids)
+    assert column[2] == "CASE-5"
+    assert column[0].startswith("[手机号]-1~")
+    assert all(len(stored) <= 64 and "13800" not in stored for stored in column if stored)
+    assert column[0] != masker().identity(ids[0], reporter_hasher(b"x" * 16))
+
+
+@given(st.text(st.sampled_from("0123456789-浙BCASE@a.cn"), min_size=1, max_size=64))
+def test_an_id_that_is_masked_again_stays(report_id: str) -> None:
+    stored = masker().identity(report_id, HASH)
+    assert masker().identity(stored, HASH) == stored
+
+
+def test_a_rejected_message_sent_again_belongs_to_the_same_report() -> None:
+    accepted = masker().identity("13800138000-1", HASH)
+    for broken in (b"", b"}"):
+        row = quarantine_row(None, b'{"report_id": "13800138000-1"}' + broken, HASH)
+        assert accepted in row["payload"]
+        assert row["report_id"] == ("" if broken else accepted)
+    assert masker().document({"report_id": 13800138000}, HASH)["report_id"].startswith("[手机号]~")
+
+
+def test_extra_patterns_hold_for_every_column_of_a_rejected_message() -> None:
+    own = masker((("工号", r"GW\d{4}"),))
+    document = {"report_id": "GW1234", "grid_code": "GW1234", "source": "GW1234", "text": "GW1234"}
+    row = quarantine_row(b"GW1234", json.dumps(document).encode(), HASH, own)
+    assert "GW1234" not in str(row)
+
+
 def test_extra_patterns(tmp_path: Path) -> None:
     file = tmp_path / "more.yaml"
     file.write_text("- name: 工号\n  regex: 'GW\\d{4}'\n", "utf-8")

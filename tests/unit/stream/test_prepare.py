@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -98,6 +100,23 @@ def test_no_plain_hash_of_a_message_is_stored(plan: Preparation) -> None:
         digest = hashlib.new(algorithm, value).hexdigest()
         assert not any(digest[:16] in str(stored) for stored in row.values())
     assert row["payload_sha256"] == payload_hash(plan.hash_key, value)
+
+
+def test_own_patterns_hold_for_the_detail_of_a_reject(plan: Preparation) -> None:
+    own = replace(plan, mask_patterns=(("工号", r"(?<!\d)4711\d{4}(?!\d)"),))
+    rows = prepared(own, message(schema_version=47112222))
+    assert "4711" not in str(rows.quarantine.to_pylist())
+    isolated = {0: Isolated("KeyError: " + "x" * 483 + "47112222", bare=True)}
+    rows = prepare(records({"a": 1}), OffsetRange(0, 0, 0), own, isolated)
+    assert "4711" not in rows.quarantine["detail"][0].as_py()
+
+
+def test_steps_of_a_report_whose_id_is_masked_stay_together(plan: Preparation) -> None:
+    numbers = ("13800138000-1", "13800138001-1", "13800138000-1")
+    steps = [message(event_id=str(uuid4()), report_id=number) for number in numbers]
+    stored = prepared(plan, *steps).events["report_id"].to_pylist()
+    assert stored[0] == stored[2] != stored[1]
+    assert "138001" not in str(stored)
 
 
 def test_an_isolated_message_is_hashed_too(plan: Preparation) -> None:
