@@ -59,7 +59,7 @@ faults: install
 
 fuzz: install
 	GRIDSTREAM_FUZZ_CHECKED=2000000 GRIDSTREAM_FUZZ_STREAMED=200000 \
-	  $(BIN)/pytest -s -o timeout=7200 tests/integration/test_fuzz.py
+	  $(BIN)/pytest -s -o timeout=7200 tests/integration/test_fuzz.py tests/faults/test_fuzz_stream.py
 
 clean:
 	rm -rf $(VENV) .gridstream .mypy_cache .ruff_cache .pytest_cache
