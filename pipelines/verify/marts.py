@@ -1,8 +1,7 @@
 """Check: the counts in the marts equal sums over their sources, for the builds that are current.
 
-Recomputed are the counts: per area (reported in, and due in, the period), per series, in the windows of the rising
-types, in the scorecards. Figures that follow from these counts within a row (rates, ranks, z, scores) are left to the
-marts' own tests.
+Recomputed are the counts: per area, per series, in the windows of the rising types, in the scorecards. Figures that
+follow from these counts within a row (rates, ranks, z, scores) are left to the marts' own tests.
 """
 
 from typing import Any, NamedTuple
