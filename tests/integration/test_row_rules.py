@@ -17,7 +17,7 @@ from pipelines.intake.judge import WARNED_ON
 from pipelines.intake.rules.columns import DERIVED, Columns, Context
 from pipelines.intake.rules.compile import row_checks
 from pipelines.load.loader import Loader
-from pipelines.load.ranges import Stream
+from pipelines.load.ranges import Stream, Totals
 from pipelines.load.rows import Rows
 from pipelines.places.registry import RegistryReader
 from pipelines.stream.chunks import offsets_of
@@ -98,7 +98,7 @@ def test_what_the_stream_loaded_holds_its_rules_and_bears_its_warnings(stack: St
     context = Context(RegistryReader().current(stack.loader), frozenset({999}), utc_now())
     plan = Preparation(STREAM, Limits(), context, load_model(None), b"k" * 16)
     rows = prepare(chunk, offsets_of(chunk), plan)
-    Loader(stack.loader, STREAM, 1).load(rows, unfinished=False, started=monotonic())
+    Loader(stack.loader, STREAM, 1).load(rows, unfinished=False, started=monotonic(), before=Totals())
     stored_warnings = stack.engineer.query("SELECT kafka_offset, warnings FROM events").result_rows
     assert 0 < len(stored_warnings) < ROWS
     expected: dict[str, set[int]] = {rule.rule: set() for rule in SUITE.of_level("row")}
