@@ -1,7 +1,7 @@
 -- The view `report_handling_from_events`, for one offset range; minima and maxima, so that twice changes nothing.
 INSERT INTO report_handling
 SELECT
-    day, report_id,
+    day, source, report_id,
     if(status IN ('resolved', 'closed'), updated_at, toDateTime64('2299-12-31 00:00:00', 3, 'Asia/Shanghai')) AS first_handled_at,
     toUInt8(status = 'reopened') AS reopened
 FROM events

@@ -30,8 +30,8 @@ _SERVER = {"readonly": "2", "limit": "20"}
 
 # Columns that identify a row, for sample queries.
 KEYS: Mapping[str, list[str]] = {
-    "events": ["event_id", "report_id"],
-    "reports": ["report_id"],
+    "events": ["event_id", "source", "report_id"],
+    "reports": ["source", "report_id"],
     "quarantine": ["topic", "kafka_partition", "kafka_offset"],
     "ledger": ["topic", "kafka_partition", "first_offset"],
     "rollup_daily": ["grid_code", "event_type"],

@@ -10,7 +10,7 @@ SELECT
     countIf(on_time)                       AS on_time,
     countIf(reopened)                      AS reopened,
     (
-        SELECT uniqExact(report_id) FROM events WHERE city_code = {city:String} AND suspect >= 0.5
+        SELECT uniqExact(source, report_id) FROM events WHERE city_code = {city:String} AND suspect >= 0.5
     )                                      AS suspected
 FROM reports
 WHERE city_code = {city:String}

@@ -43,21 +43,34 @@ def prepare(client: Client, decisions: Sequence[Decision], now: datetime) -> Pre
         block = decisions[start : start + _BLOCK]
         newest = snapshots(client, [decision.report_id for decision in block])
         for decision in block:
-            _prepare(prepared, decision, newest.get(decision.report_id), now)
+            _prepare(prepared, decision, newest.get(decision.report_id, []), now)
     return prepared
 
 
-def snapshots(client: Client, reports: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The newest message of each of these reports, by report id; unknown reports are missing."""
+def snapshots(client: Client, reports: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The newest message of each report with one of these ids, by id: one for each source that uses the id."""
+    by_id: dict[str, list[dict[str, Any]]] = {}
     rows = client.query(query_text("review/snapshots.sql"), {"reports": reports}, tz_mode="aware").named_results()
-    return {row["report_id"]: row for row in rows}
+    for row in rows:
+        by_id.setdefault(row["report_id"], []).append(row)
+    return by_id
 
 
-def _prepare(prepared: Prepared, decision: Decision, newest: dict[str, Any] | None, now: datetime) -> None:
-    if newest is None:
+def _prepare(prepared: Prepared, decision: Decision, same_id: Sequence[dict[str, Any]], now: datetime) -> None:
+    reports = [report for report in same_id if decision.source in ("", report["source"])]
+    if not reports:
         reason = f"没有此上报 no such report: {decision.report_id[:80]}"
         prepared.faults.append(LineFault(decision.line, reason))
-    elif newest["decided_by"] != "person":
+    elif len(reports) > 1:
+        sources = ", ".join(sorted(report["source"] for report in reports))
+        reason = f"编号属多个来源，请填 source 列 several sources use the id {decision.report_id[:80]}: {sources}"
+        prepared.faults.append(LineFault(decision.line, reason))
+    else:
+        _prepare_one(prepared, decision, reports[0], now)
+
+
+def _prepare_one(prepared: Prepared, decision: Decision, newest: dict[str, Any], now: datetime) -> None:
+    if newest["decided_by"] != "person":
         value = msgspec.json.encode(message(newest, decision.event_type, now))
         prepared.messages.append((newest["grid_code"].encode(), value))
     elif newest["event_type"] == decision.event_type:

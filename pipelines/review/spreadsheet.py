@@ -42,11 +42,12 @@ LIMIT {limit:UInt32}"""
 
 class Decision(NamedTuple):
     """A type that a clerk filled in. `line`: the row number in the spreadsheet; the header is row
-    1, and line feeds in a cell do not count."""
+    1, and line feeds in a cell do not count. `source`: of the report, empty when the sheet does not name it."""
 
     line: int
     report_id: str
     event_type: int
+    source: str = ""
 
 
 class LineFault(NamedTuple):
@@ -105,7 +106,7 @@ def read_csv(content: bytes) -> FilledSheet:
         UserFault: the columns are missing, or the file is not CSV text.
     """
     reader = csv.reader(io.StringIO(_decoded(content), newline=""))
-    sheet, decided = FilledSheet(), dict[str, Decision]()
+    sheet, decided = FilledSheet(), dict[tuple[str, str], Decision]()
     try:
         header = [cell.split()[0].lower() if cell.split() else "" for cell in next(reader, [])]
         if not {"report_id", "event_type"} <= set(header):
@@ -121,9 +122,11 @@ def read_csv(content: bytes) -> FilledSheet:
     return sheet
 
 
-def _read_line(sheet: FilledSheet, decided: dict[str, Decision], line: int, cells: dict[str, str]) -> None:
+def _read_line(sheet: FilledSheet, decided: dict[tuple[str, str], Decision], line: int, cells: dict[str, str]) -> None:
     """Add a line to `sheet`; `decided`: the decision on each report so far."""
     report, filled_in = _unescaped(cells.get("report_id", "").strip()), cells.get("event_type", "").strip()
+    source = cells.get("source", "").strip()
+    key = (source, report)
     if not filled_in:
         sheet.blank += 1
         return
@@ -132,11 +135,11 @@ def _read_line(sheet: FilledSheet, decided: dict[str, Decision], line: int, cell
         sheet.faults.append(LineFault(line, f"没有此类型 no such event type: {filled_in[:40]}"))
     elif not report:
         sheet.faults.append(LineFault(line, "没有 report_id no report_id"))
-    elif report not in decided:
-        decided[report] = Decision(line, report, code)
-        sheet.decisions.append(decided[report])
-    elif decided[report].event_type != code:
-        earlier = decided[report].line
+    elif key not in decided:
+        decided[key] = Decision(line, report, code, source)
+        sheet.decisions.append(decided[key])
+    elif decided[key].event_type != code:
+        earlier = decided[key].line
         sheet.faults.append(LineFault(line, f"{report}: 第 {earlier} 行定为别类 line {earlier} decides otherwise"))
 
 

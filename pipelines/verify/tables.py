@@ -32,20 +32,25 @@ FROM
     GROUP BY event_id
 )"""
 
-# Compares `reports` with each report's newest event, by (updated_at, event_id as text), and with how it was handled. A
-# report whose reported_at moved to another day has a state on each of them, compared with the events of that day.
+# Compares `reports` with each report's newest event, and with how it was handled. A report is a source and a report_id.
+# The newest event has the largest updated_at, then the latest status, then the largest offset; offsets of different
+# partitions say nothing about time, so there any event that is equal in the first two may be the state. A report whose
+# reported_at moved to another day has a state on each of them, compared with the events of that day.
 _STATES = """
-WITH ('resolved', 'closed') AS done
-SELECT uniqExact(id) AS reports, sum(events) AS events,
+WITH ('resolved', 'closed') AS done,
+     ['reported', 'accepted', 'dispatched', 'resolved', 'closed', 'reopened', 'rejected'] AS steps
+SELECT uniqExact(source, id) AS reports, sum(events) AS events,
        groupArrayIf({shown:UInt8})(id, missing) AS missing_ids, countIf(missing) AS missing,
        groupArrayIf({shown:UInt8})(id, other) AS other_ids, countIf(other) AS other,
        groupArrayIf({shown:UInt8})(id, handling) AS handling_ids, countIf(handling) AS handling,
-       groupUniqArrayIf({shown:UInt8})(id, two_days) AS two_days_ids, uniqExactIf(id, two_days) AS two_days
+       groupUniqArrayIf({shown:UInt8})(id, two_days) AS two_days_ids, uniqExactIf((source, id), two_days) AS two_days
 FROM
 (
-    SELECT e.id AS id, e.events AS events, e.two_cities OR count() OVER (PARTITION BY e.id) > 1 AS two_days,
+    SELECT e.source AS source, e.id AS id, e.events AS events,
+           e.two_cities OR count() OVER (PARTITION BY e.source, e.id) > 1 AS two_days,
            s.report_id = '' AS missing,
-           NOT missing AND s.event_id != e.newest AS other,
+           NOT missing AND s.event_id != e.newest
+             AND (e.places = 1 OR s.updated_at != e.updated_at OR s.status != e.status) AS other,
            e.status IN done AS handled,
            NOT (missing OR other)
              AND (s.handled != handled OR s.reopened != e.reopened
@@ -54,20 +59,23 @@ FROM
              ) AS handling
     FROM
     (
-        SELECT report_id AS id, day, count() AS events, min(city_code) != max(city_code) AS two_cities,
-               argMax((event_id, events.status, events.due_at), (updated_at, toString(event_id))) AS last,
-               last.1 AS newest, last.2 AS status, last.3 AS due_at,
-               minIf(updated_at, events.status IN done) AS first_handled_at,
+        SELECT source, report_id AS id, day, count() AS events, min(city_code) != max(city_code) AS two_cities,
+               uniqExact(topic_id, kafka_partition) AS places,
+               argMax((event_id, events.status, events.due_at, events.updated_at),
+                      (events.updated_at, arrayFirstIndex(step -> step = events.status, steps), kafka_offset,
+                       toString(event_id))) AS last,
+               last.1 AS newest, last.2 AS status, last.3 AS due_at, last.4 AS updated_at,
+               minIf(events.updated_at, events.status IN done) AS first_handled_at,
                countIf(events.status = 'reopened') > 0 AS reopened
         FROM events
         WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
-        GROUP BY report_id, day
+        GROUP BY source, report_id, day
     ) AS e
     LEFT JOIN
     (
-        SELECT report_id, day, event_id, handled, handled_at, on_time, reopened FROM reports
+        SELECT source, report_id, day, event_id, status, updated_at, handled, handled_at, on_time, reopened FROM reports
         WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
-    ) AS s ON s.report_id = e.id AND s.day = e.day
+    ) AS s ON s.source = e.source AND s.report_id = e.id AND s.day = e.day
 )"""
 
 _COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event_id, status, reported_at, updated_at,
@@ -76,11 +84,11 @@ _COPIED = """day, city_code, county_code, town_code, grid_code, report_id, event
 
 # Rows of `reports` that equal no event in the columns that both tables have.
 _COPIES = f"""
-SELECT count() AS rows, uniqExact(report_id, day) AS distinct_states, countIf(altered) AS altered,
+SELECT count() AS rows, uniqExact(source, report_id, day) AS distinct_states, countIf(altered) AS altered,
        groupArrayIf({{shown:UInt8}})(report_id, altered) AS altered_ids
 FROM
 (
-    SELECT report_id, day, cityHash64({_COPIED}) NOT IN (
+    SELECT source, report_id, day, cityHash64({_COPIED}) NOT IN (
         SELECT cityHash64({_COPIED}) FROM events WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}
     ) AS altered
     FROM reports WHERE sipHash64(report_id) % {{slices:UInt32}} = {{slice:UInt32}}

@@ -7,7 +7,7 @@ SELECT
     if(day < ended, 'reference', 'current')                        AS window,
     pair.1                                                         AS kind,
     pair.2                                                         AS bin,
-    uniqExact(report_id)                                           AS reports,
+    uniqExact(source, report_id)                                   AS reports,
     toString(min(day))                                             AS first,
     toString(max(day))                                             AS last
 FROM events

@@ -74,7 +74,7 @@ WITH
             row_number() OVER (
                 PARTITION BY city_code, grid_code,
                     cityHash64(replaceRegexpAll(lowerUTF8(text), '[^\\pL\\pN]+', ''))
-                ORDER BY reported_at, report_id
+                ORDER BY reported_at, report_id, source
             ) > 1 AS repeated
         FROM report_states FINAL
         WHERE day = {first:Date}

@@ -40,7 +40,7 @@ def test_a_lost_state_is_named(world: World, check: Callable[..., VerifyReport])
 
 def test_wrong_handling_is_named(world: World, check: Callable[..., VerifyReport]) -> None:
     world.write()
-    row = {"day": DAY, "report_id": "R0", "first_handled_at": MORNING, "reopened": 0}
+    row = {"day": DAY, "source": "grid_app", "report_id": "R0", "first_handled_at": MORNING, "reopened": 0}
     insert(world.client, "report_handling", row)
     assert findings(check()) == {("reports", "fails", "handling differs from the events")}
 

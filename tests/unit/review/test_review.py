@@ -108,7 +108,7 @@ def filled(client: Client, code: str) -> bytes:
 @pytest.mark.parametrize("report", ["R1", "202603010000001234", "=1+1", "-7", "'x", "'=1"])
 def test_what_was_exported_comes_back(client: Client, report: str) -> None:
     add(client, report)
-    assert read_csv(filled(client, "405 噪声")).decisions == [Decision(2, report, 405)]
+    assert read_csv(filled(client, "405 噪声")).decisions == [Decision(2, report, 405, "hotline")]
     assert read_csv(filled(client, "")).blank == 1
 
 
@@ -161,7 +161,7 @@ def test_a_due_time_of_its_own_is_kept_and_updated_at_increases(client: Client) 
     due = REPORTED + timedelta(hours=5)
     late = NOW + timedelta(minutes=1)
     add(client, "R1", due_at=due, updated_at=late)
-    report = msgspec.convert(message(snapshots(client, ["R1"])["R1"], 405, NOW), Report)
+    report = msgspec.convert(message(snapshots(client, ["R1"])["R1"][0], 405, NOW), Report)
     assert report.due_at == due
     assert report.updated_at == late + timedelta(milliseconds=1)
 
@@ -181,3 +181,12 @@ def test_people_are_not_overruled(client: Client) -> None:
     prepared = prepare(client, [Decision(2, "same", 405), Decision(3, "other", 405), Decision(4, "none", 405)], NOW)
     assert (prepared.messages, prepared.holding, [fault.line for fault in prepared.faults]) == ([], 1, [3, 4])
     assert "101" in prepared.faults[0].reason
+
+
+def test_two_reports_under_one_id_need_their_source(client: Client) -> None:
+    add(client, "R1")
+    client.command("INSERT INTO events SELECT * REPLACE ('wechat' AS source, generateUUIDv4() AS event_id) FROM events")
+    prepared = prepare(client, [Decision(2, "R1", 405), Decision(3, "R1", 405, "wechat")], NOW)
+    assert [json.loads(value)["source"] for _, value in prepared.messages] == ["wechat"]
+    assert [fault.line for fault in prepared.faults] == [2]
+    assert {decision.source for decision in read_csv(filled(client, "405")).decisions} <= {"hotline", "wechat"}
