@@ -11,12 +11,13 @@ import pyarrow as pa
 from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
 from pipelines.privacy.hashes import Hasher
 from pipelines.privacy.mask import UUID, Masker, mask, masker
-from pipelines.privacy.patterns import NAME_FIELD, PERSON_NAME
+from pipelines.privacy.people import NAME_FIELD, PERSON_NAME
 
 # As much of a payload as quarantine keeps, in characters: enough to repair any message within the
 # contract's limits; a larger one stays in Kafka, found by its offset.
 PAYLOAD_LIMIT = 65_536
 DETAIL_LIMIT = 500
+_TAIL = 1024  # masked and then dropped where a payload is cut: half a number is not detected
 _ID_LIMIT = 64
 _PERSON = re.compile(rf'("(?:{NAME_FIELD.pattern})"\s*:\s*")(?:{PERSON_NAME.pattern})(?="|$)', re.IGNORECASE)
 _REPORT_ID = re.compile(r'("report_id"\s*:\s*")([^"\\]+)(?=")')
@@ -106,9 +107,12 @@ def _masked_payload(raw: bytes, document: Any, hasher: Hasher, masks: Masker, co
     if document is not None:
         return msgspec.json.encode(masks.document(document, hasher, counts)).decode()
     text = raw[: PAYLOAD_LIMIT * 4].decode("utf-8", "backslashreplace")
+    cut = len(text) > PAYLOAD_LIMIT + _TAIL
+    text = text[: PAYLOAD_LIMIT + _TAIL]
     text = _REPORTER.sub(lambda hit: f'{hit[1]}"{hasher(hit[2])}"', text)
     text = _REPORT_ID.sub(lambda hit: hit[1] + masks.identity(hit[2], hasher, counts), text)
-    return masks.mask(_PERSON.sub(r"\1[姓名]", text), counts)
+    masked = masks.mask(_PERSON.sub(r"\1[姓名]", text), counts)
+    return masked[:-_TAIL] if cut else masked
 
 
 def _identity(document: Any, hasher: Hasher, masks: Masker) -> Identity:

@@ -20,28 +20,31 @@ import pyarrow.compute as pc
 import yaml
 
 from pipelines.errors import UserFault
+from pipelines.privacy import identifiers, people
 from pipelines.privacy import patterns as personal
 from pipelines.privacy.depth import MASKED_DEPTH, deeper_than
 from pipelines.privacy.hashes import Hasher
 from pipelines.privacy.patterns import Pattern
+from pipelines.privacy.spelling import FOLDED_CLASS, folded
 from schemas.contract import v1
 
 UUID = re.compile(v1.UUID)
 _Counts: TypeAlias = Counter[str] | None
 _Change: TypeAlias = Callable[[str, _Counts], str]
 
-# Full-width digits, letters and @ are masked like ASCII ones; other full-width punctuation is not
-# changed.
-_WIDE = "０-９Ａ-Ｚａ-ｚ＠．＋－"
-_FULL_WIDTH = str.maketrans(
-    {chr(0xFEE0 + ord(c)): c for c in map(chr, range(0x21, 0x7F)) if c.isalnum() or c in "@.+-"}
-)
-_HAS_FULL_WIDTH = re.compile(f"[{_WIDE}]")
-
 # Fast and vectorised (RE2): each text that a pattern changes matches this, and most rows do not.
-_CANDIDATE = rf"{personal.QUICK_NUMBER}|[@{_WIDE}]|{personal.QUICK_PLATE}|{personal.QUICK_NAME}"
+_OTHERS = "|".join(
+    (
+        *(f"[@{FOLDED_CLASS}]", personal.QUICK_PLATE),
+        *(people.QUICK_NAME, people.QUICK_ACTING, identifiers.QUICK_ACCOUNT, identifiers.QUICK_ROOM),
+    )
+)
+_CANDIDATE, _ID_CANDIDATE = f"{personal.QUICK_NUMBER}|{_OTHERS}", f"{personal.QUICK_ID_NUMBER}|{_OTHERS}"
 # The same for a single text: which groups of patterns it needs.
 _TEN_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,2}){9}[0-9]|" + personal.QUICK_LOCAL)
+# These start with a class, which `re` searches fast.
+_ACCOUNT, _ROOM = re.compile(identifiers.NEAR_ACCOUNT), re.compile(identifiers.NEAR_ROOM)
+_ACTING = re.compile(people.QUICK_ACTING)
 _PLATE_START = re.compile(personal.QUICK_PLATE)
 _TEN_DIGIT_NUMBER = 10**9
 _ID_LENGTH = 64  # the most that the contract allows
@@ -70,15 +73,19 @@ class Masker:
     def mask(self, text: str, counts: Counter[str] | None = None) -> str:
         """`text` with personal data replaced by its kind in brackets. `counts`: the number of each
         kind is added."""
-        masked = folded = text if text.isascii() else _folded(text)
+        masked = spelled = folded(text)
         if not text.isascii():
             masked = _chinese(masked, counts)
         if first := _TEN_DIGITS.search(masked):
             masked = _numbers(masked, max(first.start() - _CONTEXT, 0), counts)
+        if _ACCOUNT.search(masked):
+            masked = _apply(identifiers.ACCOUNTS, masked, counts)
+        if _ROOM.search(masked):
+            masked = _apply(identifiers.ROOMS, masked, counts)
         if "@" in masked:
             masked = _apply((personal.MAIL,), masked, counts)
         masked = _apply(self._extra_patterns, masked, counts)
-        return text if masked == folded else masked
+        return text if masked == spelled else masked
 
     def column(self, texts: pa.ChunkedArray | pa.Array, counts: Counter[str] | None = None) -> pa.Array:
         """`mask` on each non-null value of a string column of any length."""
@@ -97,7 +104,7 @@ class Masker:
         self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None
     ) -> pa.Array:
         """`identity` on each non-null value of a column of ids."""
-        return self._column(texts, lambda text, kinds: self.identity(text, hasher, kinds), _CANDIDATE, counts)
+        return self._column(texts, lambda text, kinds: self.identity(text, hasher, kinds), _ID_CANDIDATE, counts)
 
     def json_column(self, texts: pa.ChunkedArray | pa.Array, hasher: Hasher, counts: Counter[str] | None = None) -> Any:
         """`json` on each value of a column of JSON objects; '' stays ''."""
@@ -182,17 +189,14 @@ def _change_distinct(texts: list[str], change: _Change, counts: _Counts) -> dict
     return changed
 
 
-def _folded(text: str) -> str:
-    return text.translate(_FULL_WIDTH) if _HAS_FULL_WIDTH.search(text) else text
-
-
 def _chinese(text: str, counts: Counter[str] | None) -> str:
     """Mask plates and names, which contain Chinese characters."""
     if _PLATE_START.search(text):
         text = _apply((personal.PLATE,), text, counts)
-    if personal.TITLE.search(text):
-        text = _apply((personal.TITLED,), text, counts)
-    return _apply(personal.NAMES, text, counts)
+    if people.TITLE.search(text):
+        text = _apply((people.TITLED,), text, counts)
+    text = _apply(people.NAMES, text, counts)
+    return _apply(people.ACTING, text, counts) if _ACTING.search(text) else text
 
 
 def _apply(patterns: Iterable[Pattern], text: str, counts: Counter[str] | None) -> str:
@@ -211,11 +215,11 @@ def _numbers(text: str, start: int, counts: Counter[str] | None) -> str:
     masked = _apply(personal.NUMBERS, tail, counts)
     if masked == tail:
         return text
-    return _apply((personal.NAME_NEXT_TO_NUMBER,), text[:start] + masked, counts)
+    return _apply((people.NAME_NEXT_TO_NUMBER,), text[:start] + masked, counts)
 
 
 def _is_person(field: str, value: str) -> bool:
-    return bool(personal.PERSON_NAME.fullmatch(value) and personal.NAME_FIELD.fullmatch(field.lower()))
+    return bool(people.PERSON_NAME.fullmatch(value) and people.NAME_FIELD.fullmatch(field.lower()))
 
 
 _PLAIN = Masker()

@@ -1,18 +1,16 @@
-"""Patterns of personal data in reports: numbers of people, plates, mail addresses, and names next
-to a title or label.
+"""Patterns of personal data in reports: telephone, ID-card and bank-card numbers, plates and mail addresses.
 
 A match of a pattern may still be refused by its check: an ID number has a region, a date and a
 check character (GB 11643-1999), a bank card has Luhn's check digit (ISO/IEC 7812-1). All patterns
-expect ASCII digits and letters.
+expect ASCII digits and letters, as `pipelines.privacy.spelling` returns them.
 """
 
 import re
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
-import yaml
+from pipelines.privacy.spelling import RUN_CLASS, SEPARATORS
 
 Match = re.Match[str]
 
@@ -26,10 +24,8 @@ class Pattern(NamedTuple):
     replace: Callable[[Match], str] | None = None
 
 
-# One separator may be between the groups of a number, as people and forms write them.
-SEPARATORS = r" \t\x{00a0}\x{3000}.·\-\x{2010}-\x{2015}\x{2212}_"
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
-_S = "[" + re.sub(r"\\x\{(\w+)\}", r"\\u\1", SEPARATORS) + "]"
+_S = f"[{SEPARATORS}]"
 # No letter, digit or hyphen may be next to a number without a check digit: ids, codes and UUIDs are
 # not telephone numbers. A JSON escape such as \n before it does not count as a letter.
 _BEFORE, _AFTER = r"(?:(?<![0-9A-Za-z_-])|(?<=\\[nrtbf]))", r"(?![0-9A-Za-z_])"
@@ -87,6 +83,19 @@ def _bank_card(match: Match) -> str:
     return written
 
 
+def _grouped_mobile(match: Match) -> str:
+    """A mobile number in unusual groups: 11 digits, separated by one and the same mark."""
+    marks = re.findall("[^0-9]", match[0])
+    decimals = marks[0] == "." and (len(marks) == 1 or re.search("[0-9]{5}", match[0]))
+    is_number = len(match[0]) - len(marks) == 11 and len(set(marks)) == 1 and not decimals
+    return "[手机号]" if is_number else match[0]
+
+
+def _spaced(match: Match) -> str:
+    """Groups with spaces alone are a telephone number in an English text only: elsewhere they are a row of figures."""
+    return match[0] if not match.string.isascii() and re.fullmatch("[0-9 ]+", match[0]) else "[固定电话]"
+
+
 def _is_card(number: str, match: Match) -> bool:
     labelled = _CARD_LABEL.search(match.string, max(match.start() - 12, 0), match.start())
     return luhn(number) or bool(labelled) or (number.startswith("62") and len(number) >= 16)
@@ -114,6 +123,49 @@ NUMBERS = (
         ),
     ),
     Pattern(
+        "手机号",
+        re.compile(r"(?<![0-9])(?:1[3-9][0-9]{9}){2,}(?![0-9])"),
+        lambda match: "[手机号]" * (len(match[0]) // 11),
+    ),
+    Pattern(
+        "手机号",
+        re.compile(rf"(?<![0-9])(?<![0-9]{_S})1[3-9][0-9]{{0,6}}(?:{_S}[0-9]{{2,8}}){{1,4}}(?!{_S}?[0-9])"),
+        _grouped_mobile,
+    ),
+    Pattern(
+        "手机号",
+        re.compile(r"(?<![0-9,，])1[3-9][0-9][,，、*]{1,2}[0-9]{4}[,，、*]{1,2}[0-9]{4}(?![0-9])(?![,，、][0-9])"),
+    ),
+    Pattern(
+        "手机号",
+        re.compile(
+            r"(?P<label>(?:电话|手机|联系方式|号码|致电|拨打|来电)(?:号码?)?(?:是|为|[:：])? ?)"
+            r"1[3-9][0-9]{10,13}(?![0-9])"
+        ),
+        lambda match: f"{match['label']}[手机号]",
+    ),
+    # Of other countries: with a plus and 8 to 15 digits (ITU-T E.164), and as written in North America, except for the
+    # Chinese hotlines 400 and 800.
+    Pattern(
+        "固定电话",
+        re.compile(rf"(?<![0-9A-Za-z])\+[1-9](?:[{SEPARATORS}()]{{0,2}}[0-9]){{7,14}}(?![0-9]|元|%)"),
+    ),
+    Pattern(
+        "固定电话",
+        re.compile(
+            r"(?<![0-9A-Za-z_.-])(?:1[ .-])?(?:\((?!400|800)[2-9][0-9]{2}\)[ .-]?|(?!400|800)[2-9][0-9]{2}[ .-])"
+            r"[2-9][0-9]{2}[ .-][0-9]{4}(?![0-9A-Za-z_.-]?[0-9])"
+        ),
+        _spaced,
+    ),
+    Pattern(
+        "固定电话",
+        re.compile(
+            r"(?i)(?<![a-z])(?P<label>(?:phone|call|cell|tel|text|contact)[^0-9\n]{0,12})1?[2-9][0-9]{9}(?![0-9a-z])"
+        ),
+        lambda match: f"{match['label']}[固定电话]",
+    ),
+    Pattern(
         "固定电话",
         re.compile(rf"(?<={_LOCAL_LABELS})((?:是|为|号|[:：])?{_S}?)[2-9]\d{{2,3}}{_S}?\d{{4}}{_AFTER}"),
         lambda match: f"{match[1]}[固定电话]",
@@ -129,85 +181,22 @@ PLATE = Pattern(
         rf"|WJ[·•・.\- ]?[{PROVINCES}][·•・.\- ]?[0-9]{{4}}[0-9A-Z]{_AFTER})"
     ),
 )
-
-
-def _any(*names: str) -> str:
-    """A regular expression that matches each word of these lists."""
-    return "|".join(word for name in names for word in _WORDS[name].split())
-
-
-_WORDS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
-_ENDS, _STARTS = frozenset(_WORDS["word_ends"].split()), frozenset(_WORDS["word_starts"].split())
-_SINGLE = _WORDS["surnames"].replace(" ", "")
-_SURNAME = rf"(?:{_any('double_surnames')}|[{_SINGLE}])"
-_SURNAME_START = "[" + _SINGLE + "".join(double[0] for double in _WORDS["double_surnames"].split()) + "]"
-_SURNAMED = re.compile(_SURNAME)
-_TITLES, _CALLED = _any("titles"), _any("called")
-_NAME = rf"{_SURNAME}[一-龥]{{1,2}}?"
-_FOLLOWS = rf"(?=$|[^一-龥]|{_any('follows')})"
-
-
-def _titled(match: Match) -> str:
-    """`王女士`, `王建国先生` -> `[姓名]女士`, `[姓名]先生`. If the first surname belongs to another word, a later
-    one is tried: `校方王老师` -> `校方[姓名]老师`."""
-    word, title = match[1], match[2]
-    around = match.string[match.start() - 1 : match.start()] + word
-    for start in range(len(word)):
-        name, before = word[start:], around[: start + len(around) - len(word)][-1:]
-        if not _SURNAMED.match(name):
-            continue
-        if before + name[0] in _ENDS or name[:2] in _STARTS or name + title[:1] in _STARTS:
-            continue
-        return f"{word[:start]}[姓名]{title}"
-    return match[0]
-
-
-def _labelled(match: Match) -> str:
-    return match[0] if match[2][:2] in _STARTS else f"{match[1]}[姓名]"
-
-
-# Between a label and a name: a colon in any form, or at most one weak mark.
-_COLON, _WEAK = r"[\"”]?[ 　]?[:：][ 　]?[\"“]?", r"(?:是|为|叫)?[ 　(（]?"
-NAMES = (
-    Pattern(
-        "姓名",
-        re.compile(
-            rf"((?:{_any('labels', 'loose_labels')}){_COLON}|{_CALLED})({_NAME}{_FOLLOWS}|{_SURNAME}[一-龥]{{1,2}})"
-        ),
-        _labelled,
-    ),
-    Pattern("姓名", re.compile(rf"((?:{_any('labels')}){_WEAK})({_NAME}{_FOLLOWS})"), _labelled),
-)
-TITLED = Pattern(
-    "姓名", re.compile(rf"({_SURNAME}(?:[^\W\d_a-zA-Z{_WORDS['not_given']}]{{1,2}}?)?)({_TITLES})"), _titled
-)
-TITLE = re.compile(_TITLES)
-# A name next to a telephone number that is already masked.
-NAME_NEXT_TO_NUMBER = Pattern(
-    "姓名",
-    re.compile(
-        rf"(?<![一-龥]){_SURNAME}[一-龥]{{1,2}}"
-        r"(?=[ ，,:：(（]?(?:电话|手机)?(?:号码?)?[ :：]?\[(?:手机号|固定电话)\])"
-        r"|(?:(?<=\[手机号\])|(?<=\[固定电话\]))(?P<gap>[ ，,]?[(（]?)"
-        rf"{_SURNAME}[一-龥]{{1,2}}(?=$|[^一-龥])"
-    ),
-    lambda match: f"{match['gap'] or ''}[姓名]",
-)
-# A JSON field with such a name holds the name of a person, without any label in the text.
-NAME_FIELD = re.compile(
-    rf"{_any('labels', 'loose_labels')}"
-    r"|(?:contact|caller|person|owner|user|real|full|reporter|applicant)_?(?:name)?|name"
-)
-PERSON_NAME = re.compile(rf"{_SURNAME}[一-龥]{{1,3}}")
-
 # Fast checks in RE2 for whole columns: each matches all texts that the patterns of its name could
 # change.
-_GAP = rf"[{SEPARATORS}()（）]{{0,2}}"
-QUICK_LOCAL = rf"(?:{_LOCAL_LABELS})[^0-9]{{0,4}}[2-9][0-9]{{2}}"
-QUICK_NUMBER = rf"(?:[0-9]{_GAP}){{9}}[0-9]|{QUICK_LOCAL}"
-QUICK_NAME = (
-    rf"{_SURNAME_START}[一-龥]{{0,3}}(?:{_TITLES})"
-    rf"|(?:{_any('labels', 'loose_labels')}){_COLON}{_SURNAME_START}"
-    rf"|(?:{_any('labels')}){_WEAK}{_SURNAME_START}|(?:{_CALLED}){_SURNAME_START}"
-)
+_GAP = rf"[{SEPARATORS}()（）,，、*]{{0,2}}"
+QUICK_LOCAL = rf"(?:{_LOCAL_LABELS})[^0-9]{{0,4}}[2-9][0-9]{{2}}|\+[^0-9]{{0,2}}[0-9]"
+QUICK_NUMBER = rf"(?:[0-9{RUN_CLASS}]{_GAP}){{9}}[0-9{RUN_CLASS}]|{QUICK_LOCAL}"
 QUICK_PLATE = rf"[{PROVINCES}] ?[A-Za-z]|WJ[·•・.\- ]?[{PROVINCES}]"
+# The same for ids, which are mostly digits: the starts and ends of numbers too, so that few ids are looked at closely.
+_START, _BOUND = "(?:^|[^0-9])", r"(?:^|[^0-9A-Za-z_-]|\\[nrtbf])"
+QUICK_ID_NUMBER = "|".join(
+    (
+        rf"{_START}[1-8][0-9](?:{_S}?[0-9]){{15}}{_S}?[0-9Xx](?:[^0-9]|$)",
+        rf"{_BOUND}(?:[1-8][0-9]{{14}}|(?:[34569][0-9]|2[2-7])(?:{_S}?[0-9]){{11}})",
+        rf"(?:^|[^0-9]|86)1(?:[3-9](?:{_GAP}[0-9]){{9}}|{_S}[3-9](?:{_S}[0-9]){{9}})",
+        rf"(?:{_BOUND}[(（]?|[(（]|86{_S}?[(（]?)0[0-9]{{2,3}}[)）]?{_S}{{0,2}}[2-9][0-9]{{2,3}}{_S}?[0-9]{{4}}",
+        rf"86{_S}?[(（]?[1-9][0-9]{{1,2}}[)）]?{_S}{{0,2}}[2-9][0-9]{{2,3}}{_S}?[0-9]{{4}}",
+        r"(?:^|[^0-9]|1[ .-])[2-9][0-9]{2}[). -]{1,2}[2-9][0-9]{2}[ .-][0-9]{4}",
+        rf"(?i:phone|call|cell|tel|text|contact)|[{RUN_CLASS}]|{QUICK_LOCAL}",
+    )
+)

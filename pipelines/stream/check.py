@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.intake.decode import RECORD
+from pipelines.intake.rejects import PAYLOAD_LIMIT
 from pipelines.load.ranges import OffsetRange
 from pipelines.load.rows import Rows
 from pipelines.privacy.hashes import reporter_hasher
@@ -91,8 +92,8 @@ def _answers(values: Sequence[bytes], rows: Rows, first_line: int, plan: Prepara
 
 
 def _masked(value: bytes, plan: Preparation) -> dict[str, int]:
-    """What is masked in one message; in one that cannot be read, in its text."""
+    """What is masked in one message; in one that cannot be read, in its text, as far as quarantine keeps it."""
     counts: Counter[str] = Counter()
     masks = masker(plan.mask_patterns)
-    masks.json(value.decode("utf-8", "backslashreplace"), reporter_hasher(plan.hash_key), counts)
+    masks.json(value[:PAYLOAD_LIMIT].decode("utf-8", "backslashreplace"), reporter_hasher(plan.hash_key), counts)
     return dict(counts)
