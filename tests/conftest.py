@@ -26,12 +26,16 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _children_hear_sigterm() -> None:
-    """A launcher that ignores SIGTERM (a shell with a trap, some CI runners) hands that on to every child process: what
-    tests start would not end when asked.
+def _children_hear_signals() -> None:
+    """Restore SIGTERM and SIGINT where the launcher ignores them, as a shell does for a background command.
+
+    Child processes inherit what is ignored and would not end when asked. Dagster also copies the handler of
+    SIGINT to SIGTERM when it executes a job in this process.
     """
     if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
