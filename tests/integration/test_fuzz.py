@@ -4,6 +4,7 @@ GRIDSTREAM_FUZZ_SEED, GRIDSTREAM_FUZZ_CHECKED and GRIDSTREAM_FUZZ_STREAMED chang
 """
 
 import os
+import re
 import time
 from collections import Counter
 from itertools import islice
@@ -17,6 +18,9 @@ SEED = int(os.environ.get("GRIDSTREAM_FUZZ_SEED", time.time_ns() % 1_000_000))
 CHECKED = int(os.environ.get("GRIDSTREAM_FUZZ_CHECKED", 0))  # 0: as many as go into SECONDS
 SECONDS = 40.0
 _BATCH = 4096
+ALONE = re.compile(
+    rf"(?<![0-9]){PLANTED}(?![0-9])"
+)  # glued to other digits it may be a number of a case: docs/privacy.md
 
 
 def test_every_message_is_answered() -> None:
@@ -30,6 +34,7 @@ def test_every_message_is_answered() -> None:
             counts.update(answer.reasons[:1] or [answer.outcome])
             assert answer.outcome == "event" or answer.reasons, (SEED, value)
             assert "unforeseen" not in answer.reasons, (SEED, value, answer.detail)
-            assert PLANTED not in f"{answer.text} {answer.extra} {answer.detail}", (SEED, value, answer)
+            stored = f"{answer.text} {answer.extra} {answer.detail}"
+            assert not ALONE.search(stored), (SEED, value, answer)
     print(f"{sum(counts.values()):,} messages: {dict(counts.most_common())}")
     assert len(counts) > 15, "the grammar reaches most reasons"

@@ -130,7 +130,8 @@ def _objected(stack: Stack) -> dict[str, set[int]]:
     batch = source.add_table_asset("rows", SUITE.reads).add_batch_definition_whole_table("whole").get_batch()
     suite = gx.ExpectationSuite("rows")
     for rule in SUITE.of_level("row"):
-        suite.add_expectation_configuration(ExpectationConfiguration(rule.type, rule.kwargs, meta={"rule": rule.rule}))
+        configuration = ExpectationConfiguration(rule.type, rule.kwargs, meta={"rule": rule.rule})
+        suite.add_expectation(configuration.to_domain_obj())  # keeps a second rule of a kind on a column
     result_format = {
         "result_format": "COMPLETE",
         "unexpected_index_column_names": ["kafka_offset"],

@@ -29,6 +29,7 @@ MORE = [
     (BETWEEN, {"column": "satisfaction", "min_value": 1, "max_value": 5, "strict_max": True, "mostly": 1}),
     (BETWEEN, {"column": "outside_m", "max_value": 0.0, "row_condition": _where("NOT_IN", ["closed", "reopened"])}),
     ("expect_column_values_to_not_be_null", {"column": "due_at"}),
+    (BETWEEN, {"column": "severity", "min_value": 3}),  # the second of its kind on this column
     ("expect_column_values_to_be_in_set", {"column": "status", "value_set": ["closed", "reported"]}),
     ("expect_column_values_to_not_be_in_set", {"column": "satisfaction", "value_set": [5, 7]}),
     (
@@ -72,7 +73,8 @@ def validated(great_expectations: Any) -> Any:
     whole = source.add_batch_definition_whole_dataframe("whole")
     suite = gx.ExpectationSuite("rows")
     for rule in RULES:
-        suite.add_expectation_configuration(ExpectationConfiguration(rule.type, rule.kwargs, meta={"rule": rule.rule}))
+        configuration = ExpectationConfiguration(rule.type, rule.kwargs, meta={"rule": rule.rule})
+        suite.add_expectation(configuration.to_domain_obj())  # keeps a second rule of a kind on a column
     result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": ["kafka_offset"]}
 
     def validate(frame: Any) -> dict[str, set[int]]:
