@@ -65,7 +65,8 @@ def users(settings: Settings) -> Tree:
     memory = int(settings.clickhouse_memory)
     return {
         "profiles": {
-            "default": {"max_memory_usage": memory * 3 // 4},
+            # clickhouse-jdbc reads LZ4 answers only, and the server's default is zstd
+            "default": {"max_memory_usage": memory * 3 // 4, "network_compression_method": "LZ4"},
             "startup": _startup_profile(),
             "reader": _reader_profile(memory // 3),
         },
