@@ -1,5 +1,5 @@
 """The fault tests run on the same services as the integration tests."""
 
-from tests.support.fixtures import services, stack, streaming
+from tests.support.fixtures import new_database, services, stack, streaming
 
-__all__ = ["services", "stack", "streaming"]
+__all__ = ["new_database", "services", "stack", "streaming"]

@@ -64,7 +64,7 @@ def live(stack: Stack, manifest: Path) -> Iterator[None]:
         process.wait()
 
 
-def told(stack: Stack) -> bool:
+def waits_for_room(stack: Stack) -> bool:
     """Whether `gridstream status` says that the stream waits, and that it is for room on the disk."""
     wide = stack.environment() | {"COLUMNS": "1000"}
     status = subprocess.run([sys.executable, gridstream(), "status"], env=wide, capture_output=True, text=True)
@@ -72,9 +72,11 @@ def told(stack: Stack) -> bool:
     return status.returncode == 1 and any(map(FULL.search, lines))
 
 
-def require_told(stack: Stack) -> None:
+def require_waiting(stack: Stack) -> None:
     try:
-        until(lambda: told(stack), "the word of the full disk")  # each new try says `running` until it fails
+        until(
+            lambda: waits_for_room(stack), "the report of the full disk"
+        )  # each new try says `running` until it fails
     finally:
         print(stack.state)
 
@@ -88,10 +90,10 @@ def go_on(stack: Stack, filler: Path) -> None:
 
 def require_all_in(stack: Stack, manifest: Path) -> None:
     """Every acknowledged message is where it belongs, and nothing that was good is in quarantine."""
-    found = read_manifest(manifest)
-    assert found.unacknowledged == ()
-    assert len(found.messages) > RATE * SECONDS / 2
-    require_equal(stack, found)
+    sent = read_manifest(manifest)
+    assert sent.unacknowledged == ()
+    assert len(sent.messages) > RATE * SECONDS / 2
+    require_equal(stack, sent)
     require_proof(stack)
 
 
@@ -104,7 +106,7 @@ def test_no_room_for_the_checkpoint(stack: Stack, streaming: Streaming, tmp_path
             with live(stack, manifest):
                 until(lambda: stack.scalar("SELECT count() FROM events"), "the first messages")
                 filler = fill(disk)
-                require_told(stack)
+                require_waiting(stack)
             go_on(stack, filler)
             assert process.poll() is None
     require_all_in(stack, manifest)
@@ -128,6 +130,6 @@ def test_no_room_for_clickhouse(cramped: Stack, tmp_path: Path) -> None:
     with live(cramped, manifest):
         until(lambda: cramped.scalar("SELECT count() FROM events"), "the first messages")
         filler = fill(directory(cramped.settings) / "data")
-        require_told(cramped)
+        require_waiting(cramped)
     go_on(cramped, filler)
     require_all_in(cramped, manifest)

@@ -13,7 +13,16 @@ from tests.support.stack import Stack, Streaming
 
 MESSAGES = 1_000_000
 LEAST = 100  # how often each rule is broken
-_DISORDER = ("--bad-share", "0.05", "--odd-share", "0.01", "--duplicate-share", "0.03", "--late-share", "0.03")
+_DISORDER = (
+    "--bad-share",
+    "0.05",
+    "--odd-share",
+    "0.01",
+    "--duplicate-share",
+    "0.03",
+    "--late-share",
+    "0.03",
+)
 _WARNED = "SELECT toString(event_id), warnings FROM events FINAL WHERE notEmpty(warnings)"
 
 
@@ -38,9 +47,17 @@ def _require_no_refusable_row_by_great_expectations(stack: Stack) -> None:
     rules = tuple(rule for rule in suite.of_level("row") if rule.severity == "reject")
     days = [row[0] for row in stack.engineer.query("SELECT DISTINCT day FROM events ORDER BY day").result_rows]
     wanted = [(Suite(suite.table, suite.reads, rules), day) for day in days]
-    found = check(stack.settings.clickhouse("engineer"), stack.engineer, wanted)
-    print({"days": len(days), "rows": sum(one.rows for one in found), "seconds": sum(one.seconds for one in found)})
-    assert Counter(finding.outcome for one in found for finding in one.results) == {"passed": len(days) * len(rules)}
+    results = check(stack.settings.clickhouse("engineer"), stack.engineer, wanted)
+    print(
+        {
+            "days": len(days),
+            "rows": sum(result.rows for result in results),
+            "seconds": sum(result.seconds for result in results),
+        }
+    )
+    assert Counter(finding.outcome for result in results for finding in result.results) == {
+        "passed": len(days) * len(rules)
+    }
 
 
 def _require_warned(stack: Stack, planted: dict[str, set[str]]) -> None:
@@ -49,9 +66,9 @@ def _require_warned(stack: Stack, planted: dict[str, set[str]]) -> None:
     for event_id, rules in stack.engineer.query(_WARNED).result_rows:
         for rule in rules:
             warned[rule].add(event_id)
-    print({rule: (len(planted[rule]), len(found)) for rule, found in warned.items()})
+    print({rule: (len(planted[rule]), len(numbers)) for rule, numbers in warned.items()})
     assert planted.keys() == warned.keys()
     assert min(map(len, planted.values())) >= LEAST
-    assert {rule: found - warned[rule] for rule, found in planted.items() if found - warned[rule]} == {}
+    assert {rule: numbers - warned[rule] for rule, numbers in planted.items() if numbers - warned[rule]} == {}
     assert warned["outside_county"] == planted["outside_county"]
     assert Counter(map(bool, warned.values())) == {True: len(warned)}

@@ -1,4 +1,6 @@
-"""Kafka loses what was not loaded, or the topic is made anew: the stream stops or starts afresh, and never jumps."""
+"""Kafka loses what was not loaded, or the topic is created again: the stream stops, or starts from the beginning of the
+topic, and never jumps.
+"""
 
 from kafka import KafkaAdminClient, TopicPartition
 
@@ -43,8 +45,8 @@ def test_retention_passes_what_is_not_loaded(stack: Stack, streaming: Streaming)
     assert stack.scalar(counted) == 250
     config = stack.settings
     report = verify(stack.bootstrap, stack.topic, config.clickhouse("engineer"), config.hash_key_bytes())
-    told = report.check("ledger").findings
-    assert [finding.en for finding in told] == ["gap: offsets between two ranges are in none"]
+    gaps = report.check("ledger").findings
+    assert [finding.en for finding in gaps] == ["gap: offsets between two ranges are in none"]
 
 
 def test_retention_passes_a_running_stream(stack: Stack, streaming: Streaming) -> None:
@@ -62,7 +64,7 @@ def test_retention_passes_a_running_stream(stack: Stack, streaming: Streaming) -
     assert stack.scalar("SELECT count() FROM gaps FINAL") == 1
 
 
-def test_a_topic_made_anew_is_loaded_from_its_beginning(stack: Stack, streaming: Streaming) -> None:
+def test_a_topic_created_again_is_loaded_from_its_beginning(stack: Stack, streaming: Streaming) -> None:
     counted = "SELECT count() FROM events FINAL WHERE topic_id = {topic_id:String}"
     with streaming() as process:
         send(stack, 0, lambda number: False, 100)

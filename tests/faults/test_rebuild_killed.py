@@ -66,8 +66,8 @@ def rebuild(stack: Stack) -> str:
 
 def pid_of(instance: dg.DagsterInstance, run: str) -> int:
     """The process that does a run, from the run's own log."""
-    told = (re.search(r"Started process for run \(pid: (\d+)\)", event.message) for event in instance.all_logs(run))
-    return next(int(found[1]) for found in told if found)
+    matches = (re.search(r"Started process for run \(pid: (\d+)\)", event.message) for event in instance.all_logs(run))
+    return next(int(match[1]) for match in matches if match)
 
 
 def at_work(instance: dg.DagsterInstance) -> str:
@@ -153,7 +153,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_heals(
         if pid:
             os.kill(pid, signal.SIGKILL)
     [left] = building(stack, table)
-    changed = {key for key, found in figures(stack).items() if found != before.get(key)}
+    changed = {key for key, value in figures(stack).items() if value != before.get(key)}
     print("killed while it built", left, "and after", sorted(changed))
     assert {key for key in changed if not holds(stack, *key)} == set()
     assert any(left.startswith(prefix) for prefix in stale(stack))

@@ -62,9 +62,9 @@ def test_all_bad_is_held_and_so_are_those_after_the_accepted_ones(stack: Stack, 
 def require_alarm(stack: Stack, partition: int) -> None:
     """The state file and the verdict, which `status` and Dagster show, say where, how many and why."""
     assert stack.state is not None
-    [one] = stack.state.held
-    assert (one.partition, one.reasons.keys()) == (partition, {"not_json"})
-    assert one.refused / one.messages >= 0.3
+    [held] = stack.state.held
+    assert (held.partition, held.reasons.keys()) == (partition, {"not_json"})
+    assert held.refused / held.messages >= 0.3
     problem = judge(observe_stream(stack.settings)).problems[0]
     assert problem.id == "held"
     assert "not_json" in problem.what and "gridstream stream resume" in problem.do

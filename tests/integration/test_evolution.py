@@ -16,7 +16,7 @@ from tests.support.walkthrough import copy, environment
 
 @contextmanager
 def streaming_from(folder: Path, stack: Stack) -> Iterator[None]:
-    """The stream of another copy of the project, in the place of ours."""
+    """The stream of another copy of the project, in place of this one."""
     with (stack.settings.home / "stream-of-the-copy.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, gridstream(), "stream", "run"],

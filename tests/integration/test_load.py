@@ -115,7 +115,7 @@ def test_a_server_that_is_gone_is_a_transient_fault(
         with pytest.raises(TransientFault, match="ClickHouse"):
             loader.load(rows(plan, 5), False, monotonic(), Totals())
         assert counts(stack)["events"] == 0
-        way.mend()
+        way.restore()
         loader.load(rows(plan, 5), False, monotonic(), Totals())
     assert counts(stack)["events"] == 4
 

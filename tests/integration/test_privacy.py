@@ -52,7 +52,7 @@ def found_in_tables(stack: Stack, wanted: tuple[str, ...]) -> dict[str, set[str]
     names = stack.engineer.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine != 'MaterializedView'"
     ).result_rows
-    found: dict[str, set[str]] = {}
+    places: dict[str, set[str]] = {}
     for (name,) in names:
         try:
             text = stack.loader.raw_query(f"SELECT * FROM {name}", fmt="JSONEachRow").decode("utf-8", "replace")
@@ -60,8 +60,8 @@ def found_in_tables(stack: Stack, wanted: tuple[str, ...]) -> dict[str, set[str]
             assert "parameter" in str(error), f"{name}: {error}"
             continue
         if hits := {secret for secret in wanted if secret in text}:
-            found[str(name)] = hits
-    return found
+            places[str(name)] = hits
+    return places
 
 
 def found_in_files(*folders: Path) -> dict[str, set[str]]:
@@ -70,7 +70,7 @@ def found_in_files(*folders: Path) -> dict[str, set[str]]:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert files
     hits = {str(path): {hit.decode() for hit in pattern.findall(path.read_bytes())} for path in files}
-    return {path: found for path, found in hits.items() if found}
+    return {path: places for path, places in hits.items() if places}
 
 
 def test_planted_personal_data_is_nowhere(own_patterns: Stack, services: Settings) -> None:

@@ -37,12 +37,12 @@ def world(stack: Stack) -> World:
 
 def _check(stack: Stack, table: str, day: date | None = None) -> Checked:
     target = stack.settings.clickhouse("engineer")
-    (found,) = check(target, stack.engineer, [(suites_of([table])[0], day or DAYS[table])])
-    return found
+    (checked,) = check(target, stack.engineer, [(suites_of([table])[0], day or DAYS[table])])
+    return checked
 
 
 def _not_passed(checked: Checked) -> dict[str, str]:
-    return {one.rule: one.outcome for one in checked.results if one.outcome != "passed"}
+    return {result.rule: result.outcome for result in checked.results if result.outcome != "passed"}
 
 
 def _write(stack: Stack, world: World) -> None:
@@ -96,11 +96,11 @@ def test_a_planted_fault_is_found_by_its_rule(
     plant(world)
     _write(stack, world)
     day = date(2026, 11, 21) if rule == "day_is_local" else None
-    found = {one.rule: one for one in _check(stack, table, day).results}
-    assert found[rule].outcome == "failed"
+    results = {result.rule: result for result in _check(stack, table, day).results}
+    assert results[rule].outcome == "failed"
     if rule != "day_is_local":
-        assert found[rule].unexpected == count
-    assert stack.engineer.query(found[rule].sample_query).row_count >= 1
+        assert results[rule].unexpected == count
+    assert stack.engineer.query(results[rule].sample_query).row_count >= 1
 
 
 def test_another_day_is_not_blamed(stack: Stack, world: World) -> None:
@@ -121,7 +121,7 @@ def test_a_metric_that_cannot_be_computed_is_an_error(stack: Stack, world: World
     stack.loader.command("DROP TABLE counties")
     checked = _check(stack, "events")
     assert _not_passed(checked) == {"county_known": "error"}
-    (lost,) = (one for one in checked.results if one.rule == "county_known")
+    (lost,) = (result for result in checked.results if result.rule == "county_known")
     assert (lost.detail, lost.unexpected, lost.grave) == ("ClickHouse 60 UNKNOWN_TABLE", None, False)
 
 
@@ -143,7 +143,7 @@ def test_neither_texts_nor_passwords_are_kept(stack: Stack, world: World, tmp_pa
     )
     target = stack.settings.clickhouse("engineer")
     (checked,) = check(target, stack.engineer, [(Suite("events", "quality_events", rules), DAY)])
-    assert [one.outcome for one in checked.results] == ["passed", "failed", "failed", "error"]
+    assert [result.outcome for result in checked.results] == ["passed", "failed", "failed", "error"]
     store(stack.loader, checked, "run")
     build(stack.engineer, tmp_path / "site", 7)
     kept = [
@@ -172,8 +172,8 @@ def test_what_analysts_may_paste_queries_on_shows_no_text_and_no_hash(stack: Sta
     world.events[0].update(severity=9)
     _write(stack, world)
     store(stack.loader, _check(stack, "events"), "run")
-    (found,) = latest(stack.engineer, DAY, DAY, "events", only_broken=True)
-    assert (found.rule, found.outcome, found.unexpected) == ("severity_in_range", "failed", 1)
+    (failure,) = latest(stack.engineer, DAY, DAY, "events", only_broken=True)
+    assert (failure.rule, failure.outcome, failure.unexpected) == ("severity_in_range", "failed", 1)
     private = {"text", "extra", "reporter_hash", "payload", "message_key"}
     for view in QUALITY:
         columns = {name for name, *_ in stack.engineer.query(f"DESCRIBE TABLE {view}").result_rows}
@@ -216,14 +216,16 @@ def test_dagster_shows_a_check_for_each_rule(stack: Stack, world: World) -> None
     job = defs.resolve_job_def("check_quality")
     with dg.DagsterInstance.ephemeral() as instance:
         done = job.execute_in_process(run_config=run_config([DAY]), instance=instance, raise_on_error=False)
-    found = {(one.asset_key.to_user_string(), one.check_name): one for one in done.get_asset_check_evaluations()}
-    broken = found["events", "severity_in_range"]
+    evaluations = {
+        (item.asset_key.to_user_string(), item.check_name): item for item in done.get_asset_check_evaluations()
+    }
+    broken = evaluations["events", "severity_in_range"]
     assert (broken.passed, broken.severity, broken.metadata["unexpected"].value) == (
         False,
         dg.AssetCheckSeverity.ERROR,
         1,
     )
     assert "quality_samples" in str(broken.metadata["sample query"].value)
-    assert found["events", "status_known"].passed
-    assert ("events", "town_known") not in found  # not computed: no finding about the data, and the run fails
+    assert evaluations["events", "status_known"].passed
+    assert ("events", "town_known") not in evaluations  # not computed: no finding about the data, and the run fails
     assert not done.success

@@ -35,8 +35,8 @@ def test_replayed_once(stack: Stack, streaming: Streaming) -> None:
     assert stack.scalar("SELECT countIf(text LIKE '%张三%' OR text LIKE '%1381234%') FROM events") == 0
     assert states(stack) == {"replayed": 40, "discarded": 1}
     sent = headers(stack)
-    assert sorted(one["gridstream-attempt"] for one in sent) == [b"1"] * 20 + [b"2"] * 20
-    assert all(one["gridstream-topic"].decode() == stack.topic for one in sent)
+    assert sorted(header["gridstream-attempt"] for header in sent) == [b"1"] * 20 + [b"2"] * 20
+    assert all(header["gridstream-topic"].decode() == stack.topic for header in sent)
     require_proof(stack)
 
 
@@ -73,7 +73,7 @@ def test_fixed_once(stack: Stack, streaming: Streaming, tmp_path: Path) -> None:
         "severity = toUInt8OrNull(severity)": 30,
         '[{"op":"add","path":"/source","value":"hotline"}]': 10,
     }
-    assert {one["gridstream-attempt"] for one in headers(stack)} == {b"1"}
+    assert {header["gridstream-attempt"] for header in headers(stack)} == {b"1"}
     require_proof(stack)
 
 

@@ -151,13 +151,13 @@ def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., A
     assert built["marts"]["area_ranking"]["partitions"] == 3
     ranked = gridstream("ranking", "--level", "county", "--period", "week", "--user", "engineer")
     assert sum(area["reported"] for area in ranked["areas"]) == 600
-    one = ranked["areas"][0]
-    towns = gridstream("ranking", "--level", "town", "--within", one["area_code"], "--user", "engineer")
-    assert sum(town["reported"] for town in towns["areas"]) == one["reported"]
+    county = ranked["areas"][0]
+    towns = gridstream("ranking", "--level", "town", "--within", county["area_code"], "--user", "engineer")
+    assert sum(town["reported"] for town in towns["areas"]) == county["reported"]
     cards = gridstream("scorecard", "--level", "town", "--day", DAY.isoformat(), "--user", "engineer")
     assert sum(card["messages"] for card in cards["areas"]) == 600
-    of_one = gridstream("scorecard", "--level", "town", "--within", one["area_code"], "--user", "engineer")
-    assert {card["area_code"] for card in of_one["areas"]} == {town["area_code"] for town in towns["areas"]}
+    of_county = gridstream("scorecard", "--level", "town", "--within", county["area_code"], "--user", "engineer")
+    assert {card["area_code"] for card in of_county["areas"]} == {town["area_code"] for town in towns["areas"]}
     trends = gridstream("trends", "--day", DAY.isoformat(), "--user", "engineer")
     assert sum(kind["recent"] for kind in trends["types"]) == 600
 
@@ -211,5 +211,5 @@ def test_a_wrong_figure_fails_the_check(stack: Stack, in_dagster: RunJob) -> Non
     columns = "(topic, topic_id, kafka_partition, first_offset, last_offset, phase, good, quarantined, duplicates)"
     stack.loader.command(f"INSERT INTO ledger {columns} VALUES {row}")
     checked = in_dagster("check_figures")
-    failed = {one.check_name for one in checked.get_asset_check_evaluations() if not one.passed}
+    failed = {item.check_name for item in checked.get_asset_check_evaluations() if not item.passed}
     assert {"rollup_equals_recomputation", "ledger_balances"} <= failed

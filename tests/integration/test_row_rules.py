@@ -61,11 +61,11 @@ def test_the_view_derives_what_the_stream_derives(stack: Stack, rows: pa.Table) 
 def test_great_expectations_objects_to_the_rows_that_the_stream_objects_to(stack: Stack, rows: pa.Table) -> None:
     names = tuple(rows.schema.names)
     ours = {
-        rule: set(np.flatnonzero(found).tolist())
+        rule: set(np.flatnonzero(broken).tolist())
         for checks in (row_checks("reject", names), row_checks("warn", names))
-        for rule, found in zip(checks.rules, checks.broken(Columns(rows, CONTEXT)), strict=True)
+        for rule, broken in zip(checks.rules, checks.broken(Columns(rows, CONTEXT)), strict=True)
     }
-    assert all(0 < len(found) < ROWS for found in ours.values())
+    assert all(0 < len(broken) < ROWS for broken in ours.values())
     assert _objected(stack) == ours
 
 
@@ -105,7 +105,7 @@ def test_what_the_stream_loaded_holds_its_rules_and_bears_its_warnings(stack: St
     for offset, warned in stored_warnings:
         for rule in warned:
             expected[rule].add(offset)
-    assert {rule for rule, found in expected.items() if found} == set(row_checks("warn", WARNED_ON).rules)
+    assert {rule for rule, offsets in expected.items() if offsets} == set(row_checks("warn", WARNED_ON).rules)
     assert _objected(stack) == expected
     _ledger_tells(stack, rows)
 
@@ -138,13 +138,13 @@ def _objected(stack: Stack) -> dict[str, set[int]]:
         "partial_unexpected_count": ROWS,  # the list of offsets ends there, COMPLETE or not
     }
     outcome = batch.validate(suite, result_format=result_format)
-    return {one.expectation_config.meta["rule"]: _offsets(one) for one in outcome.results}
+    return {result.expectation_config.meta["rule"]: _offsets(result) for result in outcome.results}
 
 
-def _offsets(one: Any) -> set[int]:
-    assert not one.exception_info.get("raised_exception"), one.exception_info
-    offsets = {int(row["kafka_offset"]) for row in one.result["unexpected_index_list"] or ()}
-    assert len(offsets) == one.result["unexpected_count"]
+def _offsets(result: Any) -> set[int]:
+    assert not result.exception_info.get("raised_exception"), result.exception_info
+    offsets = {int(row["kafka_offset"]) for row in result.result["unexpected_index_list"] or ()}
+    assert len(offsets) == result.result["unexpected_count"]
     return offsets
 
 

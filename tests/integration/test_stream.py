@@ -72,7 +72,7 @@ module.prepare = prepare
 """
 
 
-def test_a_defect_is_told_as_one_and_loses_nothing(
+def test_a_defect_is_reported_as_one_and_loses_nothing(
     stack: Stack, streaming: Streaming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flag = tmp_path / "broken"
@@ -87,7 +87,7 @@ def test_a_defect_is_told_as_one_and_loses_nothing(
         [problem] = judge(observe_stream(stack.settings, ask=False)).problems
         assert (problem.id, "gridstream restart --only stream" in problem.do) == ("defect", True)
         assert stack.scalar("SELECT count() FROM ledger") == 0
-        flag.unlink()  # the program is mended
+        flag.unlink()  # the program is fixed
         stack.wait_until_loaded()
         until(lambda: stack.state is not None and stack.state.condition == "running", "the stream's word")
     require_equal(stack, manifest)

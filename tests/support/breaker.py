@@ -1,4 +1,4 @@
-"""Messages that open the circuit breaker, and a person's order to resume."""
+"""Messages that open the circuit breaker, and the command `gridstream stream resume`."""
 
 import json
 import subprocess
@@ -14,6 +14,7 @@ from tests.support.stack import Stack
 
 
 def good() -> bytes:
+    """A message that is accepted."""
     now = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     message = {
         "schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": uuid.uuid4().hex, "status": "reported",
@@ -24,7 +25,7 @@ def good() -> bytes:
 
 
 def send(stack: Stack, partition: int, refused: Callable[[int], bool], count: int) -> None:
-    """`count` messages, of which those with these numbers are no JSON."""
+    """Send `count` messages to a partition. Those whose number is `refused` are not JSON."""
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
     for number in range(count):
         producer.send(stack.topic, b"{" if refused(number) else good(), partition=partition)

@@ -1,4 +1,4 @@
-"""A TCP forwarder between a client and a server, whose wire a test can cut and mend."""
+"""A TCP forwarder between a client and a server. A test can cut the connection and restore it."""
 
 import contextlib
 import socket
@@ -8,9 +8,9 @@ from typing import Self
 
 
 class Forwarder:
-    """Listens on a free port of loopback and passes every connection on to `target`.
+    """Forwards connections from a free local port to the port `target`.
 
-    `cut()` breaks all connections and refuses new ones (closed at once); `mend()` passes them again.
+    `cut()` closes all connections, and each new one at once; `restore()` forwards new ones again.
     """
 
     def __init__(self, target: int) -> None:
@@ -23,11 +23,11 @@ class Forwarder:
 
     def cut(self) -> None:
         self._cut = True
-        for one in self._open:
-            _close(one)
+        for connection in self._open:
+            _close(connection)
         self._open.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._cut = False
 
     def __enter__(self) -> Self:
@@ -48,8 +48,8 @@ class Forwarder:
                     continue
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [client, server]
-                for one, other in ((client, server), (server, client)):
-                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -60,7 +60,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     _close(sink)
 
 
-def _close(one: socket.socket) -> None:
+def _close(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
-    one.close()
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

@@ -16,7 +16,7 @@ def at(day: date, hour: float = 8) -> datetime:
 
 
 def message(report: str, day: date, status: str = "reported", **fields: Any) -> dict[str, Any]:
-    """A row of `events`; reported at 8, due after 24 hours; `after` = hours from reported_at to updated_at."""
+    """A row of `events`: reported at 8, due after 24 hours. `after`: hours from reported_at to updated_at."""
     grid = fields.pop("grid", f"{CITY[:4]}01001001")
     after = fields.pop("after", 0.0)
     return {

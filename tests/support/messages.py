@@ -13,7 +13,7 @@ ARRIVED = 1_700_000_000_000  # ms
 
 
 def message(**changes: Any) -> dict[str, Any]:
-    """A valid message of contract v1; `changes` replace or add fields, None values stay."""
+    """A valid message of contract v1. `changes` replace or add fields; a None stays as null."""
     return {
         "schema_version": 1,
         "event_id": "0f0e0d0c-0b0a-4908-8706-050403020100",

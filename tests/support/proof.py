@@ -1,4 +1,4 @@
-"""Simulated messages, and what ClickHouse must hold of them afterwards."""
+"""Simulated messages, and the comparison of ClickHouse with them."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ _REPORTS = "SELECT report_id, status, grid_code, updated_at, toString(event_id),
 
 
 def simulate(stack: Stack, path: Path, *options: str) -> Manifest:
-    """Run the simulator's command; the manifest it wrote."""
+    """Run `gridstream simulate` and return the manifest it wrote."""
     command = [sys.executable, gridstream(), "simulate", "--manifest", str(path), "--json", *options]
     answer = subprocess.run(command, env=stack.environment(), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -23,7 +23,7 @@ def simulate(stack: Stack, path: Path, *options: str) -> Manifest:
 
 
 def require_equal(stack: Stack, manifest: Manifest) -> None:
-    """Every figure of the manifest against ClickHouse."""
+    """Compare events, quarantine and reports in ClickHouse with what the manifest expects."""
     wanted = manifest.expected_events()
     rows = stack.engineer.query("SELECT toString(event_id), report_id, grid_code, status FROM events FINAL").result_rows
     assert sorted(row[0] for row in rows) == sorted(wanted)
@@ -42,7 +42,7 @@ def require_equal(stack: Stack, manifest: Manifest) -> None:
 
 
 def require_proof(stack: Stack) -> None:
-    """`verify` holds, and nothing waits."""
+    """Require that `verify` holds."""
     report = verify(
         stack.bootstrap, stack.topic, stack.settings.clickhouse("engineer"), stack.settings.hash_key_bytes()
     )

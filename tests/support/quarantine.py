@@ -1,15 +1,17 @@
-"""Rejected messages in the integration and fault tests: sending them, the commands on them, their states."""
+"""Rejected messages: send them, run `gridstream quarantine` and Dagster's jobs on them, read their states."""
 
 import json
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
 from infra.local.services.simulator import gridstream
+from pipelines.services.kafka import end_offsets
 from pipelines.services.publish import Publisher
 from tests.support.stack import Stack
 
@@ -28,13 +30,14 @@ def run(stack: Stack, *words: str, **changes: str) -> "subprocess.CompletedProce
 
 
 def command(stack: Stack, *words: str, **changes: str) -> Any:
-    """Its document, with --json."""
+    """Run `gridstream quarantine ... --json`, which must succeed, and return its document."""
     answer = run(stack, *words, "--json", **changes)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
 
 
 def report(number: int, **changes: Any) -> dict[str, Any]:
+    """A message of report `R<number>` that is accepted, unless `changes` make it invalid."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     return {
         **{"schema_version": 1, "event_id": str(uuid.uuid4()), "report_id": f"R{number}", "status": "reported"},
@@ -45,6 +48,7 @@ def report(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def send(stack: Stack, *messages: Any) -> None:
+    """Send messages (bytes, or what becomes JSON) and wait until the stream has loaded them."""
     with Publisher(stack.bootstrap, stack.topic) as publisher:
         for message in messages:
             value = message if isinstance(message, bytes) else json.dumps(message).encode()
@@ -53,22 +57,27 @@ def send(stack: Stack, *messages: Any) -> None:
 
 
 def headers(stack: Stack) -> list[dict[str, bytes]]:
-    reader = KafkaConsumer(
-        stack.topic, bootstrap_servers=stack.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5000
-    )
-    try:
-        return [dict(record.headers) for record in reader if record.headers]
-    finally:
-        reader.close()
+    """The headers of all messages in the topic that have any. Messages with headers were sent by a replay."""
+    ends = end_offsets(stack.bootstrap, stack.topic)
+    with closing(KafkaConsumer(bootstrap_servers=stack.bootstrap, enable_auto_commit=False)) as consumer:
+        partitions = [TopicPartition(stack.topic, number) for number in ends]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        records: list[Any] = []
+        while any(consumer.position(partition) < ends[partition.partition] for partition in partitions):
+            for batch in consumer.poll(timeout_ms=1000).values():
+                records += batch
+    return [dict(record.headers) for record in records if record.headers]
 
 
 def states(stack: Stack) -> dict[str, int]:
+    """The number of rejected messages in each state."""
     rows = stack.engineer.query("SELECT state, count() FROM quarantine_states GROUP BY state").result_rows
     return {str(state): int(count) for state, count in rows}
 
 
 def job(stack: Stack, name: str, op: str, **config: Any) -> str:
-    """Run a Dagster job in a process of this stack; its log. Raises CalledProcessError when it fails."""
+    """Run a Dagster job in a process of this stack and return its log. Raises CalledProcessError if it fails."""
     wanted = json.dumps({"ops": {op: {"config": config}}})
     code = (
         "import json, sys; from dagster_project.definitions import defs; "

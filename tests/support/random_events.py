@@ -1,4 +1,4 @@
-"""Events at the rules' edges: every column takes values on both sides of each limit, and null where it may be."""
+"""Random events at the limits of the rules: each column takes values on both sides of a limit, and null if it may."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -23,7 +23,7 @@ GRIDS = [
 TYPES = frozenset({101, 405, 999})
 CONTEXT = Context(GridIndex.of(GRIDS), TYPES, NOW)
 
-# Candidates of each column; None only where the stream meets it.
+# Possible values of each column; None only where the stream can see null.
 VALUES: dict[str, list[Any]] = {
     "grid_code": [*(grid.grid_code for grid in GRIDS), "990203001999"],
     "reported_at": [*_MOMENTS, _EPOCH, _EPOCH - _MS, NOW - 400 * _DAY, NOW - 400 * _DAY - _MS],
@@ -49,21 +49,21 @@ NEVER_NULL_IN_TABLES = {"due_at": _AT + 2 * _DAY, "event_type": 999}
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
-    """`rows` as the stream would have them, numbered by `kafka_offset`."""
+    """`rows` as a table of the stream, numbered by `kafka_offset`."""
     columns = {name: pa.array([row[name] for row in rows], _TYPES.get(name, pa.string())) for name in VALUES}
     return pa.table(columns | {"kafka_offset": pa.array(range(len(rows)), pa.uint64())})
 
 
 def drawn(count: int, seed: int) -> list[dict[str, Any]]:
-    """Random rows as the stream may meet them, with a value or null in each column."""
+    """Random rows as the stream can see them, nulls included."""
     draw = random.Random(seed)
     return [{name: draw.choice(values) for name, values in VALUES.items()} for _ in range(count)]
 
 
 def stored(count: int, seed: int) -> pa.Table:
-    """Random rows as `events` would hold them: nulls only where its columns take them, `day` beside the moment."""
+    """Random rows as `events` can hold them: with the column `day`, and nulls only in nullable columns."""
     rows = drawn(count, seed)
     for row in rows:
         row.update({name: value for name, value in NEVER_NULL_IN_TABLES.items() if row[name] is None})
-    made = table(rows)
-    return made.append_column("day", Columns(made, CONTEXT)["day"])
+    events = table(rows)
+    return events.append_column("day", Columns(events, CONTEXT)["day"])

@@ -1,4 +1,4 @@
-"""Reports of one day, written into `events` for the tests of the rollup."""
+"""Reports of one day, inserted into `events` for the tests of the rollup."""
 
 import uuid
 from datetime import date, datetime, timedelta
@@ -18,7 +18,7 @@ NAMES = [
 
 
 def insert(client: Client, count: int, day: date = DAY, status: str = "reported", hours: float = 0) -> None:
-    """`count` reports r0, r1, ... spread over Ningbo's grids; the same ids every time."""
+    """Insert `count` reports r0, r1, ... spread over the grids of Ningbo. Report ids are the same each time."""
     morning = datetime(day.year, day.month, day.day, 8, tzinfo=SHANGHAI)
     places = grids(CITY)
     rows: list[list[Any]] = []
@@ -33,6 +33,6 @@ def insert(client: Client, count: int, day: date = DAY, status: str = "reported"
 
 
 def private_tables(client: Client) -> int:
-    """How many private tables of builds there are."""
+    """The number of private tables of builds."""
     query = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'building_')"
     return int(client.query(query).result_rows[0][0])

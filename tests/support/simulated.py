@@ -1,4 +1,4 @@
-"""Shared by the tests of the simulator: short backfills, and bytes as Kafka records."""
+"""Short backfills of the simulator, and their messages as Kafka records."""
 
 from datetime import UTC, date, datetime
 
@@ -18,7 +18,7 @@ def backfill(model: CityModel, first: date, last: date, **options: object) -> Ba
 
 
 def records(values: list[bytes | None]) -> pa.Table:
-    """Values as Kafka records, offsets from 0."""
+    """Kafka records of these values, with offsets from 0."""
     now, n = datetime.now(UTC), len(values)
     columns = {"key": [b""] * n, "value": values, "partition": [0] * n, "offset": range(n), "timestamp": [now] * n}
     return pa.table({name: pa.array(list(column), RECORD.field(name).type) for name, column in columns.items()})

@@ -1,11 +1,11 @@
-"""A stack that tests start on free ports, and a test's own topic and database on it."""
+"""The embedded stack in tests: settings with free ports, and a topic and a database for one test."""
 
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from clickhouse_connect.driver.client import Client
 from infra.local.fetch.java import find_java
 from infra.local.services.simulator import gridstream
 from infra.local.supervise.environment import environment
-from infra.settings import Settings
-from pipelines.database import migrate
+from infra.settings import PREFIX, Settings
 from pipelines.services.clickhouse import connect
 from pipelines.services.kafka import TopicSpec, ensure_topic
 from pipelines.stream.state import StreamState, read_state
@@ -26,43 +25,41 @@ Streaming = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Different ports that are free at the moment. Another process may still take one before it is used."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in sockets]
 
 
 def own_settings(home: Path, **changes: object) -> Settings:
-    """Settings of a stack on free ports, blind to the environment's own GRIDSTREAM_ variables."""
+    """Settings of a stack on free ports. Of the GRIDSTREAM_ variables of this process only the caches count."""
     names = ("kafka_port", "kafka_controller_port", "clickhouse_port", "clickhouse_tcp_port", "dagster_port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    own = {name: value for name, value in os.environ.items() if name.startswith("GRIDSTREAM_")}
-    kept = {
-        name.removeprefix("GRIDSTREAM_").lower(): own[name] for name in own if name.endswith(("_CACHE", "_SETTINGS"))
+    variables = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    caches = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in variables.items()
+        if name.endswith(("_CACHE", "_SETTINGS"))
     }
-    for name in own:
+    for name in variables:
         del os.environ[name]
     try:
-        return Settings(_env_file=None, home=home, trigger_seconds=0.5, **ports, **kept, **changes)
+        return Settings(_env_file=None, home=home, trigger_seconds=0.5, **ports, **caches, **changes)
     finally:
-        os.environ.update(own)
+        os.environ.update(variables)
 
 
 @dataclass
 class Stack:
-    """A test's own topic and migrated database on the session's services. `settings` name both."""
+    """An empty topic and a migrated database for one test, on the services of the session. `settings` name both."""
 
     settings: Settings
     loader: Client = field(init=False)
     engineer: Client = field(init=False)
 
     def __post_init__(self) -> None:
-        migrate.run(self.settings.clickhouse("loader"))
         self.loader = connect(self.settings.clickhouse("loader"))
         self.engineer = connect(self.settings.clickhouse("engineer"))
         ensure_topic(self.bootstrap, TopicSpec(self.topic, 2, 14, 16 * 2**20))
@@ -80,11 +77,11 @@ class Stack:
         return read_state(self.settings.run / "stream.json")
 
     def environment(self) -> dict[str, str]:
-        """What a process of this stack finds in its environment."""
+        """The environment variables of a process of this stack."""
         return environment(self.settings, find_java(self.settings.cache))
 
     def stream_process(self) -> "subprocess.Popen[bytes]":
-        """Start the stream as its supervisor would; its log goes to home/stream.log."""
+        """Start the stream with the supervisor's command. Its log is home/stream.log."""
         log = (self.settings.home / "stream.log").open("ab")
         command = [sys.executable, gridstream(), "stream", "run"]
         return subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, start_new_session=True)
@@ -102,7 +99,11 @@ class Stack:
 
 
 def end(process: "subprocess.Popen[bytes]") -> int:
-    """Ask a process to end, and see that it does; its exit code."""
+    """Terminate a process and return its exit code.
+
+    Raises:
+        TimeoutExpired: it has not ended after 60 s; its process group is killed.
+    """
     process.terminate()
     try:
         return process.wait(60)

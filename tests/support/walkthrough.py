@@ -1,4 +1,4 @@
-"""A copy of the project, changed as a section of docs/evolution.md says: its blocks are applied as they stand there."""
+"""A copy of the project, changed by the code blocks of a section of docs/evolution.md, exactly as they are printed."""
 
 import re
 import shutil
@@ -15,7 +15,10 @@ _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTAL
 
 
 def copy(folder: Path, section: str) -> Path:
-    """The packages in `folder`, with everything that `section` says done to them; compiled code is copied along."""
+    """Copy the packages to `folder` and apply the blocks of `section`; returns `folder`.
+
+    The caches of compiled code are copied too. Otherwise each test would compile the classifier again (4 s).
+    """
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package)
     shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support")
@@ -24,13 +27,13 @@ def copy(folder: Path, section: str) -> Path:
         if language == "diff":
             _apply(folder, text)
         else:
-            written = folder / path.replace("NNNN", f"{len(migrations()) + 1:04}")
-            written.write_text(text, "utf-8")
+            new_file = folder / path.replace("NNNN", f"{len(migrations()) + 1:04}")
+            new_file.write_text(text, "utf-8")
     return folder
 
 
 def _section(title: str) -> str:
-    """Its text. Raises ValueError: no such section."""
+    """The text of a section. Raises ValueError if there is no such section."""
     for part in PAGE.read_text("utf-8").split("\n## ")[1:]:
         if part.startswith(f"{title}\n"):
             return part
@@ -41,11 +44,11 @@ def _apply(folder: Path, patch: str) -> None:
     done = subprocess.run(
         ["git", "apply", "-C1", "-"], cwd=folder, input=patch, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"a block of {PAGE.name} no longer fits the code: {done.stderr}"
+    assert done.returncode == 0, f"a block of {PAGE.name} does not apply to the code: {done.stderr}"
 
 
 def run(folder: Path, *command: str) -> str:
-    """What a Python command prints in the copy. Fails with what it wrote to stderr."""
+    """The output of a Python command in the copy. Fails with its stderr if the command fails."""
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
     )
@@ -54,5 +57,5 @@ def run(folder: Path, *command: str) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables by which a process takes the copy's packages."""
+    """Environment variables that make a process import the packages of the copy."""
     return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}

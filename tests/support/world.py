@@ -86,8 +86,8 @@ def make_world(client: Client, bootstrap: str, topic: str) -> World:
     world.topic_id = create_topic(bootstrap, topic)
     for partition, values in world.messages.items():
         world.produce(partition, *values)
-    for partition, found in documents.items():
-        for offset, content in enumerate(found):
+    for partition, contents in documents.items():
+        for offset, content in enumerate(contents):
             if partition == 1 or offset not in (REJECTED, RESEND):
                 world.events.append(event_row(world, content, partition, offset))
     world.quarantine.append(quarantine_row(world, 0, REJECTED))
@@ -102,9 +102,9 @@ def create_topic(bootstrap: str, topic: str) -> str:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     with suppress(TopicAlreadyExistsError):
         admin.create_topics([NewTopic(name=topic, num_partitions=2, replication_factor=1)])
-    found = str(admin.describe_topics([topic])[0]["topic_id"])
+    topic_id = str(admin.describe_topics([topic])[0]["topic_id"])
     admin.close()
-    return found
+    return topic_id
 
 
 def document(report: int, step: int) -> Row:

@@ -175,11 +175,11 @@ def test_the_messages_behind_a_card(scored: Client, cards: dict[str, dict[str, A
     for code, row in cards.items():
         scope = {"day": DAY, "city": CITY, "area": code}
         behind = list(scored.query(SCORECARD.drill_sql, scope).named_results())
-        accepted = [one for one in behind if one["part"] == "accepted"]
-        refused = {one["payload_sha256"] for one in behind if one["part"] == "quarantined"}
+        accepted = [report for report in behind if report["part"] == "accepted"]
+        refused = {report["payload_sha256"] for report in behind if report["part"] == "quarantined"}
         assert (len(accepted), len(refused)) == (row["messages"], row["quarantined"]), code
-        assert sum(one["warned"] for one in accepted) == row["warned"]
-        assert sum(one["suspected"] for one in accepted) == row["suspected"]
+        assert sum(report["warned"] for report in accepted) == row["warned"]
+        assert sum(report["suspected"] for report in accepted) == row["suspected"]
 
 
 def test_published_cards_hide_small_counts_and_keep_the_score(scored: Client) -> None:

@@ -34,11 +34,11 @@ def test_inside_unlocated_and_unknown_are_null() -> None:
 
 
 def test_the_distance_is_to_the_nearest_border_in_metres() -> None:
-    [found] = distances((BEILUN, *DRUM_TOWER))
+    [metres] = distances((BEILUN, *DRUM_TOWER))
     east, north = metres_of_a_degree(DRUM_TOWER[1])
     land = shapely.transform(_committed()[BEILUN], lambda p: (p - DRUM_TOWER) * (east, north))
-    assert found == pytest.approx(shapely.distance(land, shapely.Point(0, 0)), rel=0.005)
-    assert found > 10_000
+    assert metres == pytest.approx(shapely.distance(land, shapely.Point(0, 0)), rel=0.005)
+    assert metres > 10_000
 
 
 def test_a_degree_has_its_length() -> None:
@@ -56,8 +56,8 @@ def test_the_sea_before_the_coast_is_inside_and_the_open_sea_is_not() -> None:
 def test_a_chunked_column_and_an_empty_one() -> None:
     two = pa.chunked_array([pa.array([HAISHU]), pa.array([BEILUN])])
     lon, lat = (pa.chunked_array([[value], [value]]) for value in DRUM_TOWER)
-    found = metres_outside(two, lon, lat)
-    assert (found.type, found[0].as_py(), found[1].as_py() > TOLERANCE_M) == (pa.float32(), None, True)
+    metres = metres_outside(two, lon, lat)
+    assert (metres.type, metres[0].as_py(), metres[1].as_py() > TOLERANCE_M) == (pa.float32(), None, True)
     assert len(metres_outside(pa.array([], pa.string()), pa.array([], pa.float64()), pa.array([], pa.float64()))) == 0
 
 
@@ -98,5 +98,5 @@ def _points_in(shape: Any, count: int, chance: np.random.Generator) -> Points:
 
 
 def _outside(code: str, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> int:
-    found = metres_outside(pa.array([code] * len(lon)), pa.array(lon), pa.array(lat))
-    return len(found) - found.null_count
+    metres = metres_outside(pa.array([code] * len(lon)), pa.array(lon), pa.array(lat))
+    return len(metres) - metres.null_count

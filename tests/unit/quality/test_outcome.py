@@ -35,35 +35,35 @@ RAISED = {
 BROKEN = {"element_count": 10, "missing_count": 2, "unexpected_count": 1, "partial_unexpected_list": [SECRET]}
 
 
-def _result(success: bool, info: dict[str, Any], **found: Any) -> dict[str, Any]:
+def _result(success: bool, info: dict[str, Any], **result: Any) -> dict[str, Any]:
     return {
         "success": success,
-        "result": found,
+        "result": result,
         "exception_info": info,
         "expectation_config": {"type": "t", "meta": {}},
     }
 
 
-def _rule_result(success: bool, info: dict[str, Any], **found: Any) -> RuleResult:
-    return rule_result(RULE, "events", DAY, _result(success, info, **found), 10, "SELECT 1")
+def _rule_result(success: bool, info: dict[str, Any], **result: Any) -> RuleResult:
+    return rule_result(RULE, "events", DAY, _result(success, info, **result), 10, "SELECT 1")
 
 
 def test_a_broken_rule_is_counted_among_the_rows_that_have_a_value() -> None:
-    found = _rule_result(False, FINE, **BROKEN)
-    assert (found.outcome, found.unexpected, found.checked, found.percent) == ("failed", 1, 8, 12.5)
-    assert found.grave
+    result = _rule_result(False, FINE, **BROKEN)
+    assert (result.outcome, result.unexpected, result.checked, result.percent) == ("failed", 1, 8, 12.5)
+    assert result.grave
 
 
 def test_the_rows_of_a_query_need_not_be_those_of_the_table() -> None:
-    found = _rule_result(False, FINE, observed_value=24)
-    assert (found.outcome, found.unexpected, found.checked, found.percent) == ("failed", 24, 10, None)
+    result = _rule_result(False, FINE, observed_value=24)
+    assert (result.outcome, result.unexpected, result.checked, result.percent) == ("failed", 24, 10, None)
 
 
 @pytest.mark.parametrize("info", [RAISED, {"MetricConfigurationID(a)": RAISED, "MetricConfigurationID(b)": FINE}])
 def test_what_could_not_be_computed_is_not_a_broken_rule(info: dict[str, Any]) -> None:
-    found = _rule_result(False, info)
-    assert (found.outcome, found.unexpected, found.percent, found.grave) == ("error", None, None, False)
-    assert found.detail == "ClickHouse 6 CANNOT_PARSE_TEXT"
+    result = _rule_result(False, info)
+    assert (result.outcome, result.unexpected, result.percent, result.grave) == ("error", None, None, False)
+    assert result.detail == "ClickHouse 6 CANNOT_PARSE_TEXT"
 
 
 def test_other_errors_are_reported_by_their_first_line() -> None:
@@ -87,8 +87,8 @@ def test_the_exit_code_distinguishes_a_critical_rule_from_a_rule_that_could_not_
 
 def test_a_sample_query_reads_what_analysts_may_read() -> None:
     suite = suites()["events"]
-    for one in suite.expectations:
-        text = sample_query(suite, one, DAY, None)
+    for expectation in suite.expectations:
+        text = sample_query(suite, expectation, DAY, None)
         assert "quality_samples" in text
         assert "{" not in text and "$day" not in text
         assert not {"quality_events", "events"} & set(text.replace("(", " ").split())
@@ -114,8 +114,8 @@ def test_a_table_without_expectations_is_the_users_mistake() -> None:
     ],
 )
 def test_closed_lists_are_those_of_the_contract(table: str, rule: str, wanted: list[str]) -> None:
-    (one,) = (one for one in suites()[table].expectations if one.rule == rule)
-    assert one.kwargs["value_set"] == wanted
+    (expectation,) = (e for e in suites()[table].expectations if e.rule == rule)
+    assert expectation.kwargs["value_set"] == wanted
 
 
 def test_nothing_on_a_page_comes_from_elsewhere() -> None:

@@ -22,5 +22,5 @@ def test_suspect_reports_are_counted_once(migrated_database: Client) -> None:
     ]
     names = ("day", "event_id", "report_id", "city_code", "reported_at", "updated_at", "event_type", "decided_by")
     migrated_database.insert("events", rows, column_names=(*names, "suspect"))
-    found = summary(migrated_database, "330200")
-    assert (found["reports"], found["by_model"], found["suspected"]) == (3, 3, 2)
+    figures = summary(migrated_database, "330200")
+    assert (figures["reports"], figures["by_model"], figures["suspected"]) == (3, 3, 2)

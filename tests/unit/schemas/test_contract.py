@@ -39,18 +39,18 @@ def test_no_published_version_is_given_up() -> None:
 
 
 def fields(schema: Schema, struct: str = "Report") -> Schema:
-    found: Schema = schema["$defs"][struct]["properties"]
-    return found
+    answer: Schema = schema["$defs"][struct]["properties"]
+    return answer
 
 
 def optional(schema: Schema, name: str) -> Schema:
-    found: Schema = fields(schema)[name]["anyOf"][0]
-    return found
+    answer: Schema = fields(schema)[name]["anyOf"][0]
+    return answer
 
 
 def required(schema: Schema) -> list[str]:
-    found: list[str] = schema["$defs"]["Report"]["required"]
-    return found
+    answer: list[str] = schema["$defs"]["Report"]["required"]
+    return answer
 
 
 # What a hand could do to the contract, and what is said of it.

@@ -42,12 +42,12 @@ with tempfile.TemporaryDirectory() as path:
     for migration in migrations():
         for statement in statements(migration.sql):
             client.command(statement)
-    found = events(
+    rows = events(
         load_model(None),
         message(event_id="0f0e0d0c-0b0a-4908-8706-050403020101", weather="雨，13812345678"),
         message(),
     )
-    client.insert_arrow("events", found)
+    client.insert_arrow("events", rows)
     print(client.query("SELECT weather, extra FROM events ORDER BY weather").result_rows)
     client.close()
 print(broken(VERSIONS[1]), len(publications(1)))
@@ -69,10 +69,10 @@ try:
 except (UserFault, ValueError) as error:
     print("refused", error)
 model = train(descriptions(), Settings(Ngrams(1, 2), folds=2)).model
-told = message(event_id="0f0e0d0c-0b0a-4908-8706-050403020101", event_type=409)
-found = events(model, message(text="无人机扰民"), told)
+report = message(event_id="0f0e0d0c-0b0a-4908-8706-050403020101", event_type=409)
+rows = events(model, message(text="无人机扰民"), report)
 assert len(texts(1).bodies) == 34
-print(found["event_type"].to_pylist(), found["due_at"][1].as_py() - found["reported_at"][1].as_py())
+print(rows["event_type"].to_pylist(), rows["due_at"][1].as_py() - rows["reported_at"][1].as_py())
 print(len(event_types()), (corpus().labels == 409).sum())
 """
 )
@@ -82,8 +82,8 @@ _SECOND = (
     + """
 import json
 late = message(schema_version=2, severity=9, event_id="0f0e0d0c-0b0a-4908-8706-050403020101", weather="雨")
-found = events(load_model(None), message(), late)
-print(json.dumps([found[name].to_pylist() for name in ("schema_version", "severity", "extra")]))
+rows = events(load_model(None), message(), late)
+print(json.dumps([rows[name].to_pylist() for name in ("schema_version", "severity", "extra")]))
 """
 )
 

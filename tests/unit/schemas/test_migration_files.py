@@ -14,9 +14,9 @@ HARMLESS = re.compile(
 
 
 def test_numbers_count_up_from_one() -> None:
-    found = migrations()
-    assert [migration.number for migration in found] == list(range(1, len(found) + 1))
-    assert found[0].name == "events"
+    files = migrations()
+    assert [migration.number for migration in files] == list(range(1, len(files) + 1))
+    assert files[0].name == "events"
 
 
 def test_every_statement_may_run_twice() -> None:

@@ -4,9 +4,9 @@ from schemas.reasons import PATH, parse, reasons
 
 
 def test_reasons_are_found_by_id_and_keep_their_order() -> None:
-    found = reasons()
-    assert found["unknown_grid"].stage == "judge"
-    stages = [reason.stage for reason in found.values()]
+    known = reasons()
+    assert known["unknown_grid"].stage == "judge"
+    stages = [reason.stage for reason in known.values()]
     assert stages == sorted(stages, key=("decode", "judge", "isolate").index), "in the order of checking"
 
 

@@ -16,7 +16,7 @@ def test_the_rate_is_kept_and_events_happen_now(model: CityModel) -> None:
     live, got = Live(model, 400, 0.75, Event(), Disorder(bad=0)), []
     for tick in live.ticks():
         now = datetime.now(UTC)
-        reports = [msgspec.json.decode(one.value or b"", type=Report) for one in tick]
+        reports = [msgspec.json.decode(message.value or b"", type=Report) for message in tick]
         assert all(report.reported_at <= report.updated_at <= now for report in reports)
         got += [(now - report.updated_at).total_seconds() for report in reports]
     assert len(got) == 300
@@ -24,8 +24,11 @@ def test_the_rate_is_kept_and_events_happen_now(model: CityModel) -> None:
 
 
 def test_ids_are_its_own(model: CityModel, sent: list[Sent]) -> None:
-    runs = [[one for tick in Live(model, 800, 0.25, Event()).ticks() for one in tick] for _ in range(2)]
-    names = [{one.report_id for one in run} | {one.event_id for one in run if one.event_id} for run in (*runs, sent)]
+    runs = [[message for tick in Live(model, 800, 0.25, Event()).ticks() for message in tick] for _ in range(2)]
+    names = [
+        {message.report_id for message in run} | {message.event_id for message in run if message.event_id}
+        for run in (*runs, sent)
+    ]
     assert all(names)
     assert not names[0] & names[1] and not names[0] & names[2] and not names[1] & names[2]
 
@@ -42,6 +45,6 @@ def test_it_stops_when_asked(model: CityModel) -> None:
 
 def test_reports_go_on_during_the_run(model: CityModel) -> None:
     """Resends in the same second come by themselves: a waiting message is sent when its time has come."""
-    run = [one for tick in Live(model, 1600, 0.75, Event(), Disorder(duplicate=0.3)).ticks() for one in tick]
-    ids = [one.event_id for one in run if one.event_id]
+    run = [message for tick in Live(model, 1600, 0.75, Event(), Disorder(duplicate=0.3)).ticks() for message in tick]
+    ids = [message.event_id for message in run if message.event_id]
     assert len(ids) - len(set(ids)) > 3

@@ -18,19 +18,23 @@ from schemas.event_types import event_type, event_types
 from tests.support.simulated import FIRST, LAST, backfill
 
 
-def in_surge(one: Sent) -> bool:
+def in_surge(message: Sent) -> bool:
     """Reports of a surge bear its area and type in their id."""
-    return one.report_id.removesuffix("-bad").count("-") > 4
+    return message.report_id.removesuffix("-bad").count("-") > 4
 
 
 @pytest.fixture(scope="module")
 def reports(sent: list[Sent]) -> list[Report]:
-    return [msgspec.json.decode(one.value or b"", type=Report) for one in sent if not one.kind.startswith("bad:")]
+    return [
+        msgspec.json.decode(message.value or b"", type=Report)
+        for message in sent
+        if not message.kind.startswith("bad:")
+    ]
 
 
 def test_the_same_backfill_sends_the_same_bytes(model: CityModel) -> None:
     def sent_by(model: CityModel) -> list[tuple[str | None, bytes | None]]:
-        return [(one.event_id, one.value) for one in backfill(model, FIRST, FIRST, load=0.02).messages()]
+        return [(message.event_id, message.value) for message in backfill(model, FIRST, FIRST, load=0.02).messages()]
 
     first, second, other = sent_by(model), sent_by(model), sent_by(city_model("330200", seed=8))
     assert first == second
@@ -42,8 +46,10 @@ def test_overlapping_ranges_agree_on_a_day(model: CityModel) -> None:
 
     def usual(first: date, last: date) -> set[tuple[str | None, bytes | None]]:
         day = f"-{FIRST + timedelta(1):%Y%m%d}-"
-        found = backfill(model, first, last, load=0.02).messages()
-        return {(one.event_id, one.value) for one in found if day in one.report_id and not in_surge(one)}
+        sent = backfill(model, first, last, load=0.02).messages()
+        return {
+            (message.event_id, message.value) for message in sent if day in message.report_id and not in_surge(message)
+        }
 
     short, long = usual(FIRST + timedelta(1), LAST), usual(FIRST, LAST + timedelta(1))
     assert short and short < long
@@ -52,27 +58,27 @@ def test_overlapping_ranges_agree_on_a_day(model: CityModel) -> None:
 def test_nothing_is_sent_before_it_happened(model: CityModel) -> None:
     until = midnight_ms(FIRST, model.timezone) + 11 * 3_600_000
     run = Backfill(model, FIRST, FIRST, until, Disorder(bad=0), load=0.1)
-    reports = [msgspec.json.decode(one.value or b"", type=Report) for one in run.messages()]
+    reports = [msgspec.json.decode(message.value or b"", type=Report) for message in run.messages()]
     assert reports
     assert max(report.updated_at.timestamp() for report in reports) * 1000 < until
 
 
 def test_event_ids_are_uuids_and_unique(sent: list[Sent]) -> None:
-    once = [one.event_id for one in sent if one.event_id and one.kind != "duplicate"]
+    once = [message.event_id for message in sent if message.event_id and message.kind != "duplicate"]
     assert len(set(once)) == len(once)
     assert {(name[14], name[19]) for name in once} <= {("8", variant) for variant in "89ab"}
 
 
 def test_duplicates_are_the_same_bytes(sent: list[Sent]) -> None:
-    originals = {one.event_id: one.value for one in sent if one.kind in ("good", "late", "correction")}
-    resent = [one for one in sent if one.kind == "duplicate"]
+    originals = {message.event_id: message.value for message in sent if message.kind in ("good", "late", "correction")}
+    resent = [message for message in sent if message.kind == "duplicate"]
     assert len(resent) > 100
-    assert all(originals[one.event_id] == one.value for one in resent)
+    assert all(originals[message.event_id] == message.value for message in resent)
 
 
 def test_disorder_comes_in_the_shares_asked_for(sent: list[Sent]) -> None:
     """Sends after the last day are cut off, so there are fewer than asked for, not more."""
-    kinds = Counter(one.kind.split(":")[0] for one in sent)
+    kinds = Counter(message.kind.split(":")[0] for message in sent)
     good = kinds["good"] + kinds["late"] + kinds["correction"]
     assert 0.03 < kinds["duplicate"] / good < 0.055
     assert 0.015 < kinds["late"] / good < 0.033
@@ -111,7 +117,7 @@ def test_every_report_goes_a_possible_way(reports: list[Report]) -> None:
 
 
 def test_types_follow_the_profile_and_all_occur(sent: list[Sent], model: CityModel) -> None:
-    types = Counter({one.report_id: one.type for one in sent if not in_surge(one)}.values())
+    types = Counter({message.report_id: message.type for message in sent if not in_surge(message)}.values())
     assert set(types) == {kind.code for kind in event_types()}
     weights = model.profile.type_weights
     assert types[403] / types.total() == pytest.approx(weights[403] / sum(weights.values()), abs=0.02)
@@ -121,19 +127,22 @@ def test_about_nine_in_ten_are_handled_in_time(model: CityModel) -> None:
     """Over forty days, so that slow ones are seen as well; load kept low."""
     run = backfill(model, FIRST - timedelta(40), FIRST, disorder=Disorder(0, 0, 0), load=0.01)
     handled: dict[str, bool] = {}
-    for one in run.messages():
-        report = msgspec.json.decode(one.value or b"", type=Report)
-        if report.status in ("resolved", "closed") and one.report_id not in handled:
-            due = report.reported_at + timedelta(hours=event_type(one.type).limit_hours)
-            handled[one.report_id] = report.updated_at <= due
+    for message in run.messages():
+        report = msgspec.json.decode(message.value or b"", type=Report)
+        if report.status in ("resolved", "closed") and message.report_id not in handled:
+            due = report.reported_at + timedelta(hours=event_type(message.type).limit_hours)
+            handled[message.report_id] = report.updated_at <= due
     assert 0.86 < np.mean(list(handled.values())) < 0.95
 
 
 def test_days_follow_hours_and_weekdays(model: CityModel) -> None:
     run = backfill(model, date(2026, 6, 1), date(2026, 6, 7), disorder=Disorder(0, 0, 0), load=0.05)
-    usual = [one.value for one in run.messages() if one.status == "reported" and not in_surge(one)]
+    usual = [message.value for message in run.messages() if message.status == "reported" and not in_surge(message)]
     first = [msgspec.json.decode(value or b"", type=Report) for value in usual]
-    hours, days = Counter(r.reported_at.hour for r in first), Counter(r.reported_at.weekday() for r in first)
+    hours, days = (
+        Counter(r.reported_at.hour for r in first),
+        Counter(r.reported_at.weekday() for r in first),
+    )
     assert hours[9] > 5 * hours[3]
     assert days[1] > 1.5 * days[6]
 
@@ -141,7 +150,7 @@ def test_days_follow_hours_and_weekdays(model: CityModel) -> None:
 def test_surges_rise_and_are_reported(model: CityModel) -> None:
     run = backfill(model, FIRST, LAST, disorder=Disorder(0, 0, 0), load=0.01)
     assert [len(surge.area) for surge in run.surges] == [12, 12, 12, 12, 9, 9, 6]
-    born = Counter(one.report_id.rsplit("-", 1)[0] for one in run.messages() if one.status == "reported")
+    born = Counter(message.report_id.rsplit("-", 1)[0] for message in run.messages() if message.status == "reported")
     for surge in run.surges:
         name = f"{surge.area}-{model.codes[surge.kind]}"
         days = [born[f"sim-7-330200-{FIRST + timedelta(n):%Y%m%d}-{name}"] for n in range(3)]
@@ -149,17 +158,17 @@ def test_surges_rise_and_are_reported(model: CityModel) -> None:
 
 
 def test_most_reports_bear_their_own_code(sent: list[Sent]) -> None:
-    good = [one for one in sent if one.kind == "good"]
-    assert 0.66 < np.mean([one.source_type is not None for one in good]) < 0.74
-    coded = [one for one in good if one.source_type]
-    assert 0.92 < np.mean([one.source_type == f"sim/{one.type}" for one in coded]) < 0.99
+    good = [message for message in sent if message.kind == "good"]
+    assert 0.66 < np.mean([message.source_type is not None for message in good]) < 0.74
+    coded = [message for message in good if message.source_type]
+    assert 0.92 < np.mean([message.source_type == f"sim/{message.type}" for message in coded]) < 0.99
 
 
 @pytest.mark.parametrize("city", ["440310", "840617"])
 def test_other_cities_can_be_simulated(city: str) -> None:
     model = city_model(city, seed=1)
     run = backfill(model, FIRST, FIRST, disorder=Disorder(bad=0))
-    reports = [msgspec.json.decode(one.value or b"", type=Report) for one in run.messages()]
+    reports = [msgspec.json.decode(message.value or b"", type=Report) for message in run.messages()]
     assert reports
     assert {report.grid_code[:6] for report in reports} == {city}
 

@@ -1,4 +1,4 @@
-"""Which offsets are lost, told from the ledger and from where Kafka begins."""
+"""Which offsets are lost, computed from the ledger and from where Kafka begins."""
 
 from pipelines.errors import PositionFault
 from pipelines.load.ranges import LoadProgress, OffsetRange
@@ -12,6 +12,6 @@ def test_only_what_lies_between_the_ledger_and_kafka_is_lost() -> None:
 
 
 def test_the_alarm_says_where_and_how_many() -> None:
-    told = fault([OffsetRange(1, 100, 149), OffsetRange(3, 7, 7)])
-    assert isinstance(told, PositionFault)
-    assert "partition 1: 50 messages, offsets 100..149; partition 3: 1 messages, offsets 7..7" in str(told)
+    lost = fault([OffsetRange(1, 100, 149), OffsetRange(3, 7, 7)])
+    assert isinstance(lost, PositionFault)
+    assert "partition 1: 50 messages, offsets 100..149; partition 3: 1 messages, offsets 7..7" in str(lost)

@@ -38,8 +38,8 @@ def work(progress: LoadProgress = LoadProgress(), **known: Any) -> Work:  # noqa
 
 
 def chunk(first: int, refused: list[int], count: int = 8) -> Rows:
-    found = pa.table({"kafka_offset": pa.array(refused, pa.uint64()), "reason": ["not_json"] * len(refused)})
-    return Rows(OffsetRange(0, first, first + count - 1), pa.table({}), found, 0, NOW, {}, NOW, NOW)
+    quarantine = pa.table({"kafka_offset": pa.array(refused, pa.uint64()), "reason": ["not_json"] * len(refused)})
+    return Rows(OffsetRange(0, first, first + count - 1), pa.table({}), quarantine, 0, NOW, {}, NOW, NOW)
 
 
 def test_it_tells_where_how_many_and_the_most_frequent_reasons() -> None:

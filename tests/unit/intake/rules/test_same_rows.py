@@ -51,7 +51,7 @@ RULES = (*suites()["events"].of_level("row"), *(_more(i, kind, kwargs) for i, (k
 
 @functools.cache
 def checks() -> list[Checks]:
-    columns = {one for rule in RULES for one in _columns(rule)}
+    columns = {name for rule in RULES for name in _columns(rule)}
     suite = Suite("events", "events", RULES)
     return [compiled(suite, severity, columns) for severity in ("reject", "warn")]
 
@@ -79,29 +79,29 @@ def validated(great_expectations: Any) -> Any:
 
     def validate(frame: Any) -> dict[str, set[int]]:
         outcome = whole.get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
-        return {one.expectation_config.meta["rule"]: _unexpected(one) for one in outcome.results}
+        return {result.expectation_config.meta["rule"]: _unexpected(result) for result in outcome.results}
 
     return validate
 
 
-def _unexpected(one: Any) -> set[int]:
-    assert not one.exception_info.get("raised_exception"), one.exception_info
-    return {int(row["kafka_offset"]) for row in one.result.get("unexpected_index_list") or ()}
+def _unexpected(result: Any) -> set[int]:
+    assert not result.exception_info.get("raised_exception"), result.exception_info
+    return {int(row["kafka_offset"]) for row in result.result.get("unexpected_index_list") or ()}
 
 
 def objected(columns: Columns) -> dict[str, set[int]]:
     """The rows that the stream objects to, by rule."""
     return {
-        rule: set(found.nonzero()[0].tolist())
-        for one in checks()
-        for rule, found in zip(one.rules, one.broken(columns), strict=True)
+        rule: set(broken.nonzero()[0].tolist())
+        for check in checks()
+        for rule, broken in zip(check.rules, check.broken(columns), strict=True)
     }
 
 
 def test_the_rows_are_on_both_sides_of_every_rule() -> None:
     rows = stored(2000, seed=1)
-    found = {rule: len(numbers) for rule, numbers in objected(Columns(rows, CONTEXT)).items()}
-    assert [rule for rule, number in found.items() if not 0 < number < rows.num_rows] == ["more_3"]  # due_at is given
+    counts = {rule: len(numbers) for rule, numbers in objected(Columns(rows, CONTEXT)).items()}
+    assert [rule for rule, number in counts.items() if not 0 < number < rows.num_rows] == ["more_3"]  # due_at is given
 
 
 @pytest.mark.parametrize(("count", "seed"), [(1, 1), (20, 2), (60, 3), (2000, 4)])
