@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import UserFault
+from pipelines.spreadsheet import csv_lines, rearm
 from schemas.event_types import known_codes
 
 COLUMNS = {
@@ -28,10 +29,6 @@ COLUMNS = {
     "source": "source 来源",
     "status": "status 状态",
 }
-# Cells that a spreadsheet would run as a formula, or round as a number; and such cells already
-# escaped.
-_UNSAFE = re.compile(r"'*(?:[=+\-@\t\r]|\d{12,}$)")
-
 _QUEUE = """
 SELECT report_id, text, confidence, alternatives, alternatives_zh, alternative_confidence, alike,
     reported_at, grid_code, source, status, model_version
@@ -72,12 +69,11 @@ def queue(client: Client, limit: int) -> list[dict[str, Any]]:
 
 
 def to_csv(rows: Iterable[dict[str, Any]]) -> bytes:
-    """UTF-8 with a byte-order mark, so that spreadsheets show Chinese. `event_type` is empty. A
-    cell that a spreadsheet would take for a formula or round as a number gets an apostrophe in
-    front."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS.values())
+    """The sheet as `csv_lines` writes it for spreadsheet programs. `event_type` is empty."""
+    return b"".join(csv_lines([COLUMNS.values(), *_cells(rows)]))
+
+
+def _cells(rows: Iterable[dict[str, Any]]) -> Iterator[list[str]]:
     for row in rows:
         guesses = zip(row["alternatives"], row["alternatives_zh"], row["alternative_confidence"], strict=True)
         cells = row | {
@@ -86,16 +82,7 @@ def to_csv(rows: Iterable[dict[str, Any]]) -> bytes:
             "confidence": f"{row['confidence']:.3f}",
             "reported_at": row["reported_at"].isoformat(sep=" ", timespec="minutes"),
         }
-        writer.writerow([_escaped(str(cells[name])) for name in COLUMNS])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _escaped(cell: str) -> str:
-    return f"'{cell}" if _UNSAFE.match(cell) else cell
-
-
-def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _UNSAFE.match(cell[1:]) else cell
+        yield [str(cells[name]) for name in COLUMNS]
 
 
 def read_csv(content: bytes) -> FilledSheet:
@@ -124,7 +111,7 @@ def read_csv(content: bytes) -> FilledSheet:
 
 def _read_line(sheet: FilledSheet, decided: dict[tuple[str, str], Decision], line: int, cells: dict[str, str]) -> None:
     """Add a line to `sheet`; `decided`: the decision on each report so far."""
-    report, filled_in = _unescaped(cells.get("report_id", "").strip()), cells.get("event_type", "").strip()
+    report, filled_in = rearm(cells.get("report_id", "").strip()), cells.get("event_type", "").strip()
     source = cells.get("source", "").strip()
     key = (source, report)
     if not filled_in:

@@ -1,10 +1,12 @@
 """`gridstream verify`, `sql` and `quarantine` as a person runs them: what they print, and how they end."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -19,13 +21,14 @@ class Result(NamedTuple):
     code: int
     out: str
     err: str
+    raw: bytes
 
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
     """Run one command line on the test's own database and topic."""
     app = typer.Typer(pretty_exceptions_enable=False)
     for module in (verify, sql, read):
@@ -36,7 +39,8 @@ def run(stack: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
     def run_line(*arguments: str) -> Result:
         with pytest.raises(SystemExit) as stop, faults_as_lines():
             app(arguments)
-        return Result(int(stop.value.code or 0), *capfd.readouterr())
+        out, err = capfdbinary.readouterr()
+        return Result(int(stop.value.code or 0), out.decode(errors="replace"), err.decode(), out)
 
     return run_line
 
@@ -131,6 +135,18 @@ def test_sql_prints_a_table_json_or_csv(run: Run, world: World) -> None:
     assert csv.out == '"report_id","text"\n"R0","路灯不亮"\n'
 
 
+def test_sql_for_spreadsheets(run: Run) -> None:
+    query = "SELECT '=1+1' AS a, -5 AS b, '网格' AS c, NULL AS d, 123456789012345678 AS e"
+    sheet = run("sql", query, "--user", "engineer", "--spreadsheet")
+    assert sheet.out == "\ufeffa,b,c,d,e\r\n'=1+1,-5,网格,,'123456789012345678\r\n"
+
+
+def test_sql_in_a_format_of_its_own(run: Run) -> None:
+    assert run("sql", "SELECT 1 AS a FORMAT TSV", "--user", "engineer").out == "1\n"
+    parquet = run("sql", "SELECT number AS n FROM numbers(3) FORMAT Parquet", "--user", "engineer").raw
+    assert pq.read_table(io.BytesIO(parquet))["n"].to_pylist() == [0, 1, 2]
+
+
 def test_sql_of_a_file_in_a_wide_table(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "query.sql"
     file.write_text("SELECT '网格员' AS `姓名`, 2026 AS year, 0.1 + 0.2 AS x, NULL AS nothing;\n", "utf-8")
@@ -156,6 +172,7 @@ def test_sql_shows_a_thousand_rows_and_says_so(run: Run) -> None:
         ((" ; ",), "the query is empty"),
         ((), "give a query or --file"),
         (("SELECT 1", "--json", "--csv"), "give either --json or --csv"),
+        (("SELECT 1 FORMAT TSV", "--spreadsheet"), "or FORMAT"),
         (("--file", "/nowhere.sql"), "cannot read /nowhere.sql"),
     ],
 )
