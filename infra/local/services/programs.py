@@ -98,8 +98,7 @@ def _dagster(settings: Settings) -> tuple[Program, ...]:
     10.1 s of CPU time and 614 MB, against 3.6 s and 377 MB with one code server.
     """
     workspace = ["-w", str(dagster.workspace(settings))]
-    port = str(settings.dagster_port)
-    serve = [sys.executable, "-m", "dagster_webserver", *workspace, "-h", settings.host, "-p", port]
+    serve = [sys.executable, "-m", "infra.local.services.dagster_web"]
     return (
         _dagster_part(settings, "code", "代码 code", dagster.code_server(settings), lambda: dagster.has_code(settings)),
         _dagster_part(
