@@ -1,7 +1,6 @@
 """What an earlier try left in ClickHouse of an offset range."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -18,24 +17,20 @@ _DERIVED = ("load/heal_report_states.sql", "load/heal_report_handling.sql")
 
 @dataclass(frozen=True)
 class Stored:
-    """Messages of a range that are stored already. `events`: event_id by offset; `quarantine`: offsets."""
+    """Offsets of the messages of a range that are stored already, by table."""
 
-    events: Mapping[int, str] = field(default_factory=dict)
+    events: frozenset[int] = frozenset()
     quarantine: frozenset[int] = frozenset()
 
     def without(self, rows: pa.Table) -> pa.Table:
         """The rows of `events` or `quarantine` that are stored in neither table.
 
-        An event whose event_id is stored at another offset is a resend.
+        Only the offset decides: another message under the same event_id must not be lost, and a resend merges away.
         """
         if not self.events and not self.quarantine:
             return rows
         offsets = pa.array([*self.events, *self.quarantine], rows["kafka_offset"].type)
-        stored = pc.is_in(rows["kafka_offset"], offsets)
-        ids = pa.array(self.events.values(), pa.string())
-        if len(ids):
-            stored = pc.or_(stored, pc.fill_null(pc.is_in(rows["event_id"], ids), False))
-        return rows.filter(pc.invert(stored))
+        return rows.filter(pc.invert(pc.is_in(rows["kafka_offset"], offsets)))
 
     def counts(self, events: pa.Table, quarantine: pa.Table) -> tuple[int, int]:
         """How many messages of the range are events and how many are rejected, once the missing rows are stored."""
@@ -48,10 +43,8 @@ class Stored:
 def read_stored(client: Client, stream: Stream, offsets: OffsetRange) -> Stored:
     """Read both tables."""
     rows = client.query(query_text("load/stored.sql"), _scope(stream, offsets)).result_rows
-    return Stored(
-        {int(offset): event_id for table, offset, event_id in rows if table == "events"},
-        frozenset(int(offset) for table, offset, _ in rows if table == "quarantine"),
-    )
+    by_table = {name: frozenset(int(at) for table, at in rows if table == name) for name in ("events", "quarantine")}
+    return Stored(**by_table)
 
 
 def query_prefix(stream: Stream, partition: int) -> str:

@@ -21,7 +21,7 @@ from pipelines.intake.rules.columns import Context
 from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.load.rows import Isolated, Rows
 from pipelines.places.outlines import metres_outside
-from pipelines.privacy.hashes import payload_hash, reporter_hasher
+from pipelines.privacy.hashes import content_hasher, payload_hash, reporter_hasher
 from pipelines.privacy.mask import masker
 from schemas.event_types import event_types
 
@@ -29,7 +29,7 @@ _STAMP = pa.timestamp("ms", "UTC")
 # Columns of `events` that a judged row already has under the same name.
 AS_THEY_ARE = (
     *("day", "city_code", "county_code", "town_code", "grid_code", "event_id", "status", "reported_at"),
-    *("updated_at", "source", "lon", "lat", "severity", "satisfaction", "schema_version"),
+    *("updated_at", "source", "lon", "lat", "severity", "satisfaction", "schema_version", "content"),
 )
 QUARANTINE_FROM_BYTES = pa.schema(
     [
@@ -67,7 +67,7 @@ def prepare(
     """
     kept, apart = _split(records, isolated)
     decoded = decode(kept, plan.limits)
-    judged = judge(decoded.good, plan.context)
+    judged = judge(_with_content(decoded.good, plan.hash_key), plan.context)
     first_of_each = _without_resends(judged.good)
     times = pc.min_max(records["timestamp"]).as_py()
     masked: Counter[str] = Counter()
@@ -98,11 +98,20 @@ def _split(records: pa.Table, isolated: Mapping[int, Isolated]) -> tuple[pa.Tabl
     return records.filter(pc.invert(apart)), records.filter(apart)
 
 
+def _with_content(good: pa.Table, hash_key: bytes) -> pa.Table:
+    """`good` with the column `content`, which stands for the whole message."""
+    hasher = content_hasher(hash_key)
+    return good.append_column("content", pa.array(map(hasher, good["value"].to_pylist()), pa.uint64()))
+
+
 def _without_resends(good: pa.Table) -> pa.Table:
-    """`good` with event_id in lower case, each one's first row only."""
+    """`good` with event_id in lower case, the first row only of those with equal event_id and content.
+
+    Another message under the same event_id is kept: it is not a resend.
+    """
     good = good.set_column(good.schema.get_field_index("event_id"), "event_id", pc.utf8_lower(good["event_id"]))
     codes = good["event_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    first = np.unique(codes, return_index=True)[1]
+    first = np.unique(np.stack((codes.astype(np.uint64), good["content"].to_numpy())), axis=1, return_index=True)[1]
     return good if len(first) == good.num_rows else good.take(pa.array(np.sort(first)))
 
 

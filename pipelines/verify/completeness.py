@@ -1,13 +1,15 @@
 """Check: every message of the topic is stored where it should be, and what is stored there is that message.
 
 Each offset that Kafka still has, up to the ledger's high-water mark, is exactly one of: in `events`
-with this event_id; in `quarantine` with the keyed hash of these bytes; in neither, its event_id being in `events` under
-another offset (a resend, dropped or merged away). Anything else is a lost message or a different one.
+with this event_id; in `quarantine` with the keyed hash of these bytes; in neither, the same message (event_id and
+content) being in `events` under another offset (a resend, dropped or merged away). Anything else is a lost message or a
+different one.
 """
 
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -15,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.external import ExternalData
 
 from pipelines.verify.arrays import Ints, columns
-from pipelines.verify.kafka_log import NO_ID, Batch, TopicLog
+from pipelines.verify.kafka_log import Batch, TopicLog, key_bits
 from pipelines.verify.ledger import Ranges
 from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 from pipelines.verify.stored import Stored, Tally, read_stored
@@ -24,8 +26,16 @@ _LOOKUP = 100_000  # event ids asked for at once
 _KEY_ID_DIGITS = 8
 
 _KNOWN = """
-SELECT DISTINCT UUIDStringToNum(toString(event_id)) AS event_id FROM events
+SELECT DISTINCT UUIDStringToNum(toString(event_id)) AS event_id, content FROM events
 WHERE event_id IN (SELECT id FROM wanted)"""
+
+
+class Unmatched(NamedTuple):
+    """A message that is in neither table under its offset. event_id: 16 bytes, None when it has none."""
+
+    offset: int
+    event_id: bytes | None
+    content: int
 
 
 @dataclass
@@ -36,6 +46,7 @@ class Reading:
     accepted: int = 0
     rejected: int = 0
     resends: int = 0
+    by_id: int = 0  # resends, of which the stored row has no content made with the present key: only ids are compared
     expired: int = 0  # rejected before the TTL of quarantine
     lost: int = 0
     by_length: int = 0  # rejected, of which the hash was not made with the present key: only the length is compared
@@ -87,20 +98,20 @@ def _compare(
 ) -> None:
     partition = tally.load.partition
     first, last = max(span[0], log.begins[partition]), min(span[1], log.ends[partition] - 1)
-    unmatched: list[tuple[int, bytes]] = []
+    unmatched: list[Unmatched] = []
     read = 0
     for batch in log.read(partition, first, last) if first <= last else ():
         read += len(batch.offsets)
         unmatched += _match(batch, stored, partition, key, reading)
     reading.read += read
     reading.absent += max(last - max(first, log.begins[partition]) + 1 - read, 0)
-    _resends_or_lost(client, tally, unmatched, reading)
+    _resends_or_lost(client, tally, unmatched, key, reading)
 
 
-def _match(batch: Batch, stored: Stored, partition: int, key: bytes, reading: Reading) -> list[tuple[int, bytes]]:
-    """Count the messages stored under their own offset; returns the offsets and event ids of the others."""
+def _match(batch: Batch, stored: Stored, partition: int, key: bytes, reading: Reading) -> list[Unmatched]:
+    """Count the messages stored under their own offset; returns the others."""
     accepted, at = _find(batch.offsets, stored.offsets)
-    other = batch.ids[accepted] != stored.ids[at[accepted]]
+    other = (batch.ids[accepted] != stored.ids[at[accepted]]) | ~batch.has_id[accepted]
     reading.fail("事件不是该偏移量的消息", "event differs from the message", partition, batch.offsets[accepted][other])
     rejected, at = _find(batch.offsets, stored.rejected)
     same = Comparison(batch, stored, key)
@@ -109,7 +120,14 @@ def _match(batch: Batch, stored: Stored, partition: int, key: bytes, reading: Re
     reading.fail("隔离行不是该消息", "quarantine row differs from the message", partition, batch.offsets[wrong])
     reading.accepted += int(accepted.sum())
     reading.rejected += int((rejected & ~accepted).sum())
-    return [(int(batch.offsets[i]), batch.ids[i].tobytes()) for i in np.flatnonzero(~accepted & ~rejected)]
+    return [_unmatched(batch, int(i), key) for i in np.flatnonzero(~accepted & ~rejected)]
+
+
+def _unmatched(batch: Batch, i: int, key: bytes) -> Unmatched:
+    has_id = bool(batch.has_id[i])
+    return Unmatched(
+        int(batch.offsets[i]), batch.ids[i].tobytes() if has_id else None, batch.content(i, key) if has_id else 0
+    )
 
 
 @dataclass
@@ -141,24 +159,41 @@ def _find(wanted: Ints, known: Ints) -> tuple[np.ndarray[tuple[int], np.dtype[np
     return known[at] == wanted, at
 
 
-def _resends_or_lost(client: Client, tally: Tally, unmatched: list[tuple[int, bytes]], reading: Reading) -> None:
-    """Count as resends the messages whose event_id is in `events` under another offset; the others are lost."""
-    known = _known(client, {event_id for _, event_id in unmatched} - {NO_ID})
-    nowhere = np.array([offset for offset, event_id in unmatched if event_id not in known], np.int64)
-    expired = tally.in_expired(nowhere)
-    reading.resends += len(unmatched) - len(nowhere)
-    reading.expired += int(expired.sum())
-    reading.lost += int((~expired).sum())
-    reading.fail("丢失", "LOST: in neither table, event_id nowhere", tally.load.partition, nowhere[~expired])
+def _resends_or_lost(client: Client, tally: Tally, unmatched: list[Unmatched], key: bytes, reading: Reading) -> None:
+    """Count as resends the messages that are in `events` under another offset; the others are lost."""
+    known = _known(client, {message.event_id for message in unmatched if message.event_id is not None})
+    present = key_bits(key)
+    nowhere, replaced = list[int](), list[int]()
+    for message in unmatched:
+        contents = known.get(message.event_id, set()) if message.event_id is not None else set()
+        if not contents:
+            nowhere.append(message.offset)
+        elif message.content in contents:
+            reading.resends += 1
+        elif any(content >> 48 != present for content in contents):
+            reading.resends += 1
+            reading.by_id += 1
+        else:
+            replaced.append(message.offset)
+    for zh, en, offsets in (
+        ("丢失", "LOST: in neither table, event_id nowhere", np.array(nowhere, np.int64)),
+        ("丢失：编号相同而内容不同", "LOST: another message has its event_id", np.array(replaced, np.int64)),
+    ):
+        expired = tally.in_expired(offsets)
+        reading.expired += int(expired.sum())
+        reading.lost += int((~expired).sum())
+        reading.fail(zh, en, tally.load.partition, offsets[~expired])
 
 
-def _known(client: Client, wanted: set[bytes]) -> set[bytes]:
-    """Those of the event ids (16 bytes each) that are in `events`."""
-    ids, known = sorted(wanted), set[bytes]()
+def _known(client: Client, wanted: set[bytes]) -> dict[bytes, set[int]]:
+    """By event id (16 bytes), the contents stored under it in `events`."""
+    ids, known = sorted(wanted), dict[bytes, set[int]]()
     for start in range(0, len(ids), _LOOKUP):
         lines = "\n".join(str(UUID(bytes=event_id)) for event_id in ids[start : start + _LOOKUP])
         data = ExternalData(file_name="wanted", data=lines.encode(), fmt="TSV", structure="id UUID")
-        known.update(columns(client, _KNOWN, {}, data)["event_id"])
+        rows = columns(client, _KNOWN, {}, data)
+        for event_id, content in zip(rows["event_id"], rows["content"], strict=True):
+            known.setdefault(event_id, set()).add(int(content))
     return known
 
 
@@ -176,7 +211,7 @@ def check_completeness(log: TopicLog, tallies: list[Tally], readings: list[Readi
     expired = [int(log.begins.get(load.partition, 0) - load.first[0]) for load in loads]  # deleted by retention
     figures = {
         name: sum(getattr(reading, name) for reading in readings)
-        for name in ("read", "accepted", "rejected", "resends", "expired", "by_length", "absent", "lost")
+        for name in ("read", "accepted", "rejected", "resends", "by_id", "expired", "by_length", "absent", "lost")
     }
     figures["lag"] = sum(max(end - max(marks.get(p, -1) + 1, log.begins[p]), 0) for p, end in log.ends.items())
     figures["by_ledger_only"] = sum(offsets for offsets in expired if offsets > 0)

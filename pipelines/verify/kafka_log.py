@@ -23,7 +23,7 @@ _POLL_RECORDS = 20_000
 _POLL_MS = 10_000
 _FETCH_BYTES = 16 * 1024**2
 _BOOTSTRAP_MS = 10_000
-NO_ID = bytes(16)
+_NO_ID = bytes(16)
 
 
 class _Identity(msgspec.Struct, gc=False):
@@ -35,24 +35,42 @@ _decoder = msgspec.json.Decoder(_Identity)
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages of one partition in offset order. ids: 16 bytes each, `NO_ID` where none could be read."""
+    """Messages of one partition in offset order. ids: 16 bytes each. has_id: whether one could be read; the id is zeros
+    where it could not, and also where it is the nil UUID."""
 
     offsets: Ints
     ids: npt.NDArray[np.void]
+    has_id: npt.NDArray[np.bool_]
     values: Sequence[bytes]
 
     def keyed_hash(self, i: int, key: bytes) -> str:
         """HMAC-SHA256 of message `i`, in hexadecimal."""
         return hmac.digest(key, self.values[i], "sha256").hex()
 
+    def content(self, i: int, key: bytes) -> int:
+        """What `events.content` is of message `i`, which has an event_id: 16 bits that name the key, then 48 of the
+        HMAC-SHA256 of its JSON with sorted keys and event_id in lower case; 0 when it cannot be written so."""
+        try:
+            document = msgspec.json.decode(self.values[i])
+            document["event_id"] = str(document["event_id"]).lower()
+            sorted_json = msgspec.json.encode(document, order="sorted")
+        except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
+            return 0
+        return (key_bits(key) << 48) | int.from_bytes(hmac.digest(key, sorted_json, "sha256")[:6])
 
-def event_id(value: bytes) -> bytes:
-    """The message's event_id as 16 bytes; `NO_ID` when it has none that can be read."""
+
+def key_bits(key: bytes) -> int:
+    """The 16 bits that name the key in `events.content`."""
+    return int.from_bytes(hmac.digest(key, b"gridstream key id", "sha256")[:2])
+
+
+def event_id(value: bytes) -> bytes | None:
+    """The message's event_id as 16 bytes; None when it has none that can be read."""
     try:
         identity = _decoder.decode(value).event_id
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        return NO_ID
-    return identity.bytes if identity else NO_ID
+        return None
+    return identity.bytes if identity else None
 
 
 class TopicLog:
@@ -121,7 +139,9 @@ class TopicLog:
 def _batch(records: list[Any]) -> Batch:
     values = [record.value or b"" for record in records]
     offsets = np.fromiter((record.offset for record in records), np.int64, len(records))
-    return Batch(offsets, np.frombuffer(b"".join(map(event_id, values)), "V16"), values)
+    ids = [event_id(value) for value in values]
+    has_id = np.fromiter((one is not None for one in ids), np.bool_, len(ids))
+    return Batch(offsets, np.frombuffer(b"".join(one or _NO_ID for one in ids), "V16"), has_id, values)
 
 
 def _topic_id(bootstrap: str, topic: str) -> str:

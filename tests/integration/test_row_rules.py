@@ -38,9 +38,9 @@ _VIEW = f"SELECT {', '.join(DERIVED_NAMES)} FROM quality_events ORDER BY kafka_o
 def rows(stack: Stack) -> pa.Table:
     """Random rows as the stream has them; stored as they are, without being judged."""
     made = stored(ROWS, seed=20)
-    ids = pa.array([f"00000000-0000-4000-8000-{i:012d}" for i in range(ROWS)])
+    contents = pa.array(range(1, ROWS + 1), pa.uint64())  # rows with one event_id must not merge
     moments = pa.repeat(pa.scalar(NOW, pa.timestamp("ms", "UTC")), ROWS)
-    whole = made.append_column("event_id", ids).append_column("loaded_at", moments)
+    whole = made.append_column("content", contents).append_column("loaded_at", moments)
     names = ["grid_code", "town_code", "county_code", "city_code", "valid_from", "valid_to"]
     registry = [[getattr(grid, name) for name in names] for grid in GRIDS]
     stack.loader.insert("grids", registry, column_names=names)

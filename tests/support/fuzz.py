@@ -9,6 +9,7 @@ from typing import Any
 from tests.support.messages import message
 
 PLANTED = "13812345678"  # a mobile number that must never be stored
+_LARGEST = 900_000  # bytes; a larger message is refused by the producer, not by the stream
 
 Document = dict[str, Any]
 
@@ -50,6 +51,7 @@ _TIMES = (
 )
 _IDS = (
     *(
+        "00000000-0000-0000-0000-000000000000",
         "ffffffff-ffff-ffff-ffff-ffffffffffff",
         "0F0E0D0C-0B0A-4908-8706-050403020100",
         "0f0e0d0c0b0a49088706050403020100",
@@ -218,7 +220,18 @@ def _double_key(random: Random, body: bytes) -> bytes:
 
 def _replace(random: Random, body: bytes) -> bytes:
     return random.choice(
-        (b"", b"null", b"[]", b"{}", b'"x"', b"1", b"[" * 100_000, b'{"a":' * 20_000, b"a" * 70_000, body * 200)
+        (
+            b"",
+            b"null",
+            b"[]",
+            b"{}",
+            b'"x"',
+            b"1",
+            b"[" * 100_000,
+            b'{"a":' * 20_000,
+            b"a" * 70_000,
+            (body * 200)[:_LARGEST],
+        )
     )
 
 

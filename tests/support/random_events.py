@@ -37,6 +37,7 @@ VALUES: dict[str, list[Any]] = {
     "handler": ["", "甲科"],
     "text": ["楼道堆放杂物", "楼道", "", "1234", "，。！?", "𠮷𠮷𠮷𠮷", "①②③Ⅳ", "가나다", "1é23", "    ", "a b c"],
     "outside_m": [None, 0.0, 500.5],
+    "event_id": ["00000000-0000-0000-0000-000000000000", *(f"{i:08x}-0000-4000-8000-000000000000" for i in range(9))],
 }
 _TYPES = {
     **dict.fromkeys(("reported_at", "updated_at", "due_at", "kafka_time"), pa.timestamp("ms", "UTC")),

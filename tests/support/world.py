@@ -142,6 +142,7 @@ def event_row(world: World, content: Row, partition: int, offset: int) -> Row:
         "confidence": 0.9,
         "text": content["text"],
         "severity": content["severity"],
+        "content": content_hash(content),
         **place(world, partition, offset),
     }
 
@@ -164,6 +165,16 @@ def keyed_hash(value: bytes) -> str:
     """As `quarantine` stores it: the first digits of the HMAC, after 8 that name the key."""
     digests = [hmac.new(HASH_KEY, content, "sha256").hexdigest() for content in (b"gridstream key id", value)]
     return digests[0][:8] + digests[1][:56]
+
+
+def content_hash(content: Row) -> int:
+    """As `events` stores it: 16 bits that name the key, then 48 of the HMAC of the JSON with sorted keys."""
+    values = (
+        b"gridstream key id",
+        json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(),
+    )
+    digests = [hmac.digest(HASH_KEY, value, "sha256") for value in values]
+    return int.from_bytes(digests[0][:2] + digests[1][:6])
 
 
 def place(world: World, partition: int, offset: int) -> Row:

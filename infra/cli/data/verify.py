@@ -36,6 +36,7 @@ FIGURES = {
     "accepted": "入库",
     "rejected": "隔离",
     "resends": "重发",
+    "by_id": "仅按编号比对",
     "expired": "隔离已过期",
     "by_length": "仅按长度比对",
     "absent": "无消息的偏移量",

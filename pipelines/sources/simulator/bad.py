@@ -68,6 +68,7 @@ KINDS: tuple[BadKind, ...] = (
     BadKind("bad_value", "status", _with(status="done")),
     BadKind("bad_value", "severity", _with(severity=9)),
     BadKind("bad_value", "event_id", _with(event_id="12345")),
+    BadKind("nil_event_id", "event_id", _with(event_id="00000000-0000-0000-0000-000000000000")),
     BadKind("bad_value", "grid_code", _with(grid_code="33020300100")),
     BadKind("bad_value", "time without offset", _with(updated_at="2026-01-01 08:00:00")),
     BadKind("bad_value", "empty text", _with(text="")),

@@ -59,6 +59,27 @@ def test_a_hash_that_cannot_be_checked_proves_nothing(
     assert report.check("completeness").figures["by_length"] == 1
 
 
+def test_a_content_of_another_key_proves_nothing(world: World, check: Callable[..., VerifyReport]) -> None:
+    world.event(0, 1)["content"] = 0
+    world.write()
+    report = check()
+    assert report.holds
+    assert report.check("completeness").figures["by_id"] == 1
+
+
+def test_two_messages_under_one_event_id_are_named(world: World, check: Callable[..., VerifyReport]) -> None:
+    other = document(30, 0) | {"event_id": document(10, 4)["event_id"]}
+    world.produce(1, json.dumps(other, ensure_ascii=False).encode())
+    world.events.append(event_row(world, other, 1, 5))
+    world.ledger += [ledger_row(world, 1, 5, 5, "before"), ledger_row(world, 1, 5, 5, "after", good=1)]
+    world.write()
+    report = check()
+    assert report.holds
+    assert findings(report) == {("uniqueness", "warns", "event_id used for different messages")}
+    assert report.check("uniqueness").findings[0].examples == ({"event_id": other["event_id"]},)
+    assert report.check("reports").figures["reports"] == 6
+
+
 Spoil = Callable[[World], None]
 
 
@@ -136,10 +157,16 @@ def claim_more_than_kafka_has(world: World) -> None:
     world.ledger.append(ledger_row(world, 1, 5, 6, "after", good=2))
 
 
+def drop_another_message(world: World) -> None:
+    """Offset 8 holds another report under the event_id of offset 1, and is dropped like a resend."""
+    world.event(0, 1)["content"] ^= 1
+
+
 FAULTS: list[tuple[Spoil, str, str]] = [
     (lose_an_event, "completeness", "LOST: in neither table, event_id nowhere"),
     (lose_a_rejected_message, "completeness", "LOST: in neither table, event_id nowhere"),
     (lose_a_rejected_message, "counts", "rows in quarantine contradict the ledger"),
+    (drop_another_message, "completeness", "LOST: another message has its event_id"),
     (double_a_row, "counts", "one offset was inserted more than once"),
     (cut_a_gap, "ledger", "gap: offsets between two ranges are in none"),
     (overlap_two_ranges, "ledger", "overlap: offsets are in two ranges"),
@@ -152,7 +179,7 @@ FAULTS: list[tuple[Spoil, str, str]] = [
     (swap_two_events, "completeness", "event differs from the message"),
     (quarantine_other_bytes, "completeness", "quarantine row differs from the message"),
     (quarantine_other_length, "completeness", "quarantine row differs from the message"),
-    (date_an_event_twice, "uniqueness", "event_id counted twice: on two days or in two cities"),
+    (date_an_event_twice, "uniqueness", "event counted twice: on two days or in two cities"),
     (write_beyond_the_ledger, "counts", "row is in no range of the ledger"),
     (write_for_an_unknown_topic, "counts", "row is in no range of the ledger"),
     (claim_more_than_kafka_has, "completeness", "the ledger is ahead of Kafka's end"),

@@ -52,6 +52,7 @@ def judged(*messages: dict[str, Any], context: Context = CONTEXT) -> Any:
         ({"updated_at": BEFORE}, "updated_before_reported"),
         ({"due_at": BEFORE}, "due_before_reported"),
         ({"due_at": "9999-01-01T00:00:00Z"}, "due_too_late"),
+        ({"event_id": "00000000-0000-0000-0000-000000000000"}, "nil_event_id"),
         ({"satisfaction": 5}, "satisfaction_not_closed"),
     ],
 )

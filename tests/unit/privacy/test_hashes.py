@@ -37,6 +37,6 @@ def test_a_key_of_any_length() -> None:
 def test_the_proof_compares_what_it_can(stored: str, length: int, same: bool, by_length: int) -> None:
     offsets, ids = np.array([7]), np.frombuffer(bytes(16), "V16")
     row = Stored(offsets[:0], ids[:0], offsets, np.array([stored]), np.array([length]))
-    comparison = Comparison(Batch(offsets, ids, [VALUE]), row, HASH_KEY)
+    comparison = Comparison(Batch(offsets, ids, np.ones(1, np.bool_), [VALUE]), row, HASH_KEY)
     assert comparison.rejected(0, 0) is same
     assert comparison.by_length == by_length

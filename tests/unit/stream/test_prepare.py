@@ -1,6 +1,7 @@
 """Prepare: every record becomes an event, a quarantine row or a counted resend, in the tables' own columns."""
 
 import hashlib
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -61,6 +62,32 @@ def test_every_record_is_accounted_for(plan: Preparation) -> None:
     assert rows.events["kafka_offset"].to_pylist() == [10]
     assert rows.quarantine["kafka_offset"].to_pylist() == [12, 13]
     assert rows.duplicates == 2
+
+
+def test_another_message_under_the_same_event_id_is_kept(plan: Preparation) -> None:
+    other = message(report_id="R2", text="井盖丢失")
+    rows = prepared(plan, message(), other, message(), other)
+    assert rows.events["kafka_offset"].to_pylist() == [10, 11]
+    assert len(set(rows.events["content"].to_pylist())) == 2
+    assert rows.duplicates == 2
+
+
+@pytest.mark.parametrize(
+    "field", [name for name in message() if name not in ("schema_version", "grid_code", "event_id")]
+)
+def test_every_field_belongs_to_the_content(plan: Preparation, field: str) -> None:
+    """Also what is masked, or stored as a hash."""
+    changed = {"status": "closed", "source": "hotline", "severity": 3, "text": "x", "report_id": "R2"}
+    times = {"reported_at": "2026-03-01T07:00:00+08:00", "updated_at": "2026-03-01T09:00:00+08:00"}
+    assert prepared(plan, message(), message(**{field: (changed | times)[field]})).duplicates == 0
+    assert prepared(plan, message(text="请回电13812345678"), message(text="请回电13812345679")).duplicates == 0
+
+
+def test_a_resend_may_be_written_otherwise(plan: Preparation) -> None:
+    """Spaces and the order of fields mean nothing."""
+    backwards = dict(reversed(message(note={"a": 1, "b": 2}).items()))
+    compact = json.dumps(message(note={"b": 2, "a": 1}), separators=(",", ":")).encode()
+    assert prepared(plan, backwards, compact).duplicates == 1
 
 
 def test_who_decides_the_type(plan: Preparation) -> None:

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from pipelines.verify.kafka_log import NO_ID, event_id
+from pipelines.verify.kafka_log import event_id
 
 ID = "2f5c1d9e-0000-4000-8000-00000000abcd"
 
@@ -38,4 +38,8 @@ def test_an_identity_is_read_whatever_the_contract_says(value: str) -> None:
     ],
 )
 def test_what_has_none_has_none(value: bytes) -> None:
-    assert event_id(value) == NO_ID
+    assert event_id(value) is None
+
+
+def test_the_nil_uuid_is_an_id() -> None:
+    assert event_id(b'{"event_id": "00000000-0000-0000-0000-000000000000"}') == bytes(16)
