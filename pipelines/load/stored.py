@@ -12,7 +12,7 @@ from pipelines.load.ranges import OffsetRange, Stream
 from pipelines.services.queries import query_text
 
 _RUNNING = "SELECT count() FROM system.processes WHERE startsWith(query_id, {prefix:String})"
-_DERIVED = ("load/heal_report_states.sql", "load/heal_report_handling.sql")
+_DERIVED = ("load/heal_report_states.sql", "load/heal_report_handling.sql", "load/heal_closing_bounds.sql")
 
 
 @dataclass(frozen=True)

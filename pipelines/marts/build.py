@@ -11,12 +11,15 @@ from pipelines.clock import SHANGHAI, now
 from pipelines.marts.catalog import Mart, Period
 from pipelines.marts.swap import Superseded, Swap
 
-# All builds so far of the days that a partition reads: of the rollup, or of the mart that it reads.
+# All builds so far of the days that a partition reads: of the rollup, or of the mart that it reads; and,
+# for each of its days, of the days with a report that is due on it.
 _BUILDS_BETWEEN = """
 SELECT if({source:String} = '',
     (SELECT count() FROM rollup_builds WHERE day BETWEEN {from:Date} AND {last:Date}),
     (SELECT count() FROM mart_builds
-     WHERE mart = {source:String} AND period_start BETWEEN {from:Date} AND {last:Date}))"""
+     WHERE mart = {source:String} AND period_start BETWEEN {from:Date} AND {last:Date}))
+  + if({reads_due:Bool},
+    (SELECT sum(arrayCount(due_day -> due_day BETWEEN {from:Date} AND {last:Date}, due_days)) FROM rollup_builds), 0)"""
 _RECORD = """
 INSERT INTO mart_builds (mart, period, period_start, seen, rows, seconds, run_id, as_of) VALUES
 ({mart:String}, {period:String}, {first:Date}, {seen:UInt64}, {rows:UInt32}, {seconds:Float32}, {run_id:String},
@@ -49,7 +52,8 @@ def build_mart(client: Client, mart: Mart, period: Period, run_id: str, as_of: d
     started = monotonic()
     try:
         with Swap(client, mart.table, mart.partition(period)) as build:
-            scope = {"source": mart.source, "from": mart.first_day(period), "last": period.last}
+            days = {"from": mart.first_day(period), "last": period.last}
+            scope = days | {"source": mart.source, "reads_due": mart.reads_due}
             seen = client.query(_BUILDS_BETWEEN, scope).result_rows[0][0]
             rows = build.fill(mart.build_sql, _parameters(period, as_of))
             build.commit()

@@ -39,6 +39,7 @@ class Mart:
     source: the mart that it reads by day; the rollup if empty. lookback: days before a period that the period also
     reads. ages: whether figures change by time alone. reads_messages: whether it also reads messages as they are
     loaded, so that a period with a day touched since its build must not be compared with its recomputation.
+    reads_due: whether it also reads the reports whose limit falls into the period, from whatever day.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Mart:
     lookback: int = 0
     ages: bool = False
     reads_messages: bool = False
+    reads_due: bool = False
 
     @property
     def table(self) -> str:
@@ -79,7 +81,7 @@ class Mart:
 
 SCORECARD = Mart("scorecard", reads_messages=True)
 # Also reads the rollup. A scorecard is built after its day: a ranking that saw the scorecards saw the days.
-AREA_RANKING = Mart("area_ranking", KINDS, source=SCORECARD.name, ages=True)
+AREA_RANKING = Mart("area_ranking", KINDS, source=SCORECARD.name, ages=True, reads_due=True)
 DAILY_SERIES = Mart("daily_series")
 RISING_TYPES = Mart("rising_types", source=DAILY_SERIES.name, lookback=34)
 # In the order in which they have to be built.

@@ -26,7 +26,9 @@ _LATEST = date(1970, 1, 1)  # as `day` of a read.sql: the newest day or period
 class RankedArea:
     """A row of a ranking; equal values share a rank. Rates are 0..1. None: unknown, or too small to show.
 
-    quality_score: 0..100, how well the area reports. It does not change the rank, but says how far to trust it.
+    due, closed_by_limit and their ratio on_time_rate are about the reports whose limit fell into the period, open ones
+    included; the other figures about those reported in it. quality_score: 0..100, how well
+    the area reports. It does not change the rank, but says how far to trust it.
     """
 
     rank: int | None
@@ -40,7 +42,8 @@ class RankedArea:
     period_end: date
     reported: int | None
     handled: int | None
-    on_time: int | None
+    due: int | None
+    closed_by_limit: int | None
     on_time_rate: float | None
     reopened: int | None
     rejected: int | None

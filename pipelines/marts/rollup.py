@@ -16,19 +16,24 @@ SETTLE = 30.0
 RECENT, REST = timedelta(days=7), timedelta(hours=1)
 # Minutes within which the schedule should have built what was loaded: in recent days and in older days.
 SOON, LATER = 15, 75
+# The definition of the rollup and of the marts on it. Raise it with a change of rollup.sql, or of what a mart stores:
+# days built by another version are stale, and with them all marts.
+VERSION = 1
 
 FIGURES = (
     "county_code", "town_code", "reported", "handled", "closed", "on_time", "reopened", "rejected",
-    "satisfaction_sum", "satisfaction_count", "by_model", "by_fallback", "handling_minutes", "open_due_at",
+    "satisfaction_sum", "satisfaction_count", "by_model", "by_fallback", "handling_minutes", "open_due_at", "due",
 )  # fmt: skip
 
 _BEGIN = "SELECT sum(rows), now64(3, 'Asia/Shanghai') FROM day_activity WHERE day = {day:Date}"
 _RECORD = """
-INSERT INTO rollup_builds (day, activity_seen, rows, reports, seconds, run_id, started_at)
+INSERT INTO rollup_builds (day, activity_seen, rows, reports, seconds, run_id, due_days, version,
+                           started_at)
 SELECT {day:Date}, {seen:UInt64}, {rows:UInt32},
        (SELECT sum(reported) FROM rollup_daily WHERE day = {day:Date}),
        dateDiff('millisecond', {started:DateTime64(3, 'Asia/Shanghai')} AS started, now64(3)) / 1000,
-       {run_id:String}, started"""
+       {run_id:String}, {due_days:Array(Date)}, {version:UInt16}, started"""
+_DUE_DAYS = "SELECT arraySort(groupUniqArrayArray(due.day)) FROM {table:Identifier} WHERE day = {day:Date}"
 _LAST = (
     "SELECT reports, seconds FROM rollup_builds WHERE day = {day:Date} AND run_id = {run_id:String} ORDER BY built_at"
 )
@@ -36,13 +41,17 @@ _LAST = (
 
 @dataclass(frozen=True)
 class DayBuild:
-    """A build of a day: `rows` of the rollup, `reports` in them; both are 0 if a later build took over."""
+    """A build of a day: `rows` of the rollup, `reports` in them; both are 0 if a later build took over.
+
+    due_days: the days on which limits of its reports fall or, before the build, fell.
+    """
 
     day: date
     rows: int = 0
     reports: int = 0
     seconds: float = 0.0
     superseded: bool = False
+    due_days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,13 +67,13 @@ class Difference:
 
 
 def stale_days(client: Client, settle: float = SETTLE, today: date | None = None) -> list[date]:
-    """Days that were touched since their last build, oldest first.
+    """Days that were touched since their last build, or built by another `VERSION`, oldest first.
 
     settle: seconds between the last insert into a day and a build that is trusted. today: leaves out days older than
     a week (`RECENT`) whose last build is younger than an hour (`REST`).
     """
     recent = today - RECENT if today else date(1970, 1, 1)
-    scope = {"settle": settle, "recent": recent, "rest": REST.total_seconds()}
+    scope = {"settle": settle, "recent": recent, "rest": REST.total_seconds(), "version": VERSION}
     return [day for (day,) in client.query(query_text("marts/stale_days.sql"), scope).result_rows]
 
 
@@ -83,13 +92,19 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
         with Swap(client, "rollup_daily", day) as build:
             seen, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
             rows = build.fill(query_text("marts/rollup.sql"), {"day": day})
+            due_days = sorted({*_due_days(client, "rollup_daily", day), *_due_days(client, build.name, day)})
             build.commit()
     except Superseded:
         return DayBuild(day, superseded=True)
     written = started.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    client.command(_RECORD, {"day": day, "seen": seen, "rows": rows, "run_id": run_id, "started": written})
+    record = {"seen": seen, "rows": rows, "run_id": run_id, "due_days": due_days, "version": VERSION}
+    client.command(_RECORD, {"day": day, "started": written} | record)
     reports, seconds = client.query(_LAST, {"day": day, "run_id": run_id}).result_rows[-1]
-    return DayBuild(day, rows, int(reports), float(seconds))
+    return DayBuild(day, rows, int(reports), float(seconds), due_days=tuple(due_days))
+
+
+def _due_days(client: Client, table: str, day: date) -> list[date]:
+    return list(client.query(_DUE_DAYS, {"table": table, "day": day}).result_rows[0][0])
 
 
 def recompute_differences(client: Client, day: date) -> list[Difference]:

@@ -17,8 +17,9 @@ SELECT
     toUInt32(countIf(r.decided_by = 'model')) AS by_model,
     toUInt32(countIf(r.decided_by = 'fallback')) AS by_fallback,
     arraySort(groupArrayIf(toUInt32(greatest(0, age('minute', r.reported_at, ifNull(r.handled_at, r.reported_at)))),
-                           r.handled)) AS handling_minutes,
-    arraySort(groupArrayIf(toDateTime64(r.due_at, 0, 'Asia/Shanghai'), NOT r.handled AND r.status != 'rejected')) AS open_due_at
+                           isNotNull(r.handled_at))) AS handling_minutes,
+    arraySort(groupArrayIf(toDateTime64(r.due_at, 0, 'Asia/Shanghai'), NOT r.handled AND r.status != 'rejected')) AS open_due_at,
+    arraySort(groupArrayIf((r.due_day, toDateTime64(r.due_at, 0, 'Asia/Shanghai'), toUInt8(r.on_time)), r.status != 'rejected'))::Array(Tuple(day Date, at DateTime64(0, 'Asia/Shanghai'), met UInt8)) AS due
 FROM reports AS r
 WHERE r.day = {day:Date}
 GROUP BY ALL

@@ -6,7 +6,7 @@ FROM
 (
     SELECT side, city_code, grid_code, event_type,
            (county_code, town_code, reported, handled, closed, on_time, reopened, rejected, satisfaction_sum,
-            satisfaction_count, by_model, by_fallback, handling_minutes, open_due_at) AS figures
+            satisfaction_count, by_model, by_fallback, handling_minutes, open_due_at, due) AS figures
     FROM
     (
         SELECT 'stored' AS side, * FROM rollup_daily WHERE day = {day:Date}

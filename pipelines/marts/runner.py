@@ -6,7 +6,7 @@ corrections, a crash halfway and two runs at once therefore lead to the same fig
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -25,12 +25,16 @@ from pipelines.marts.swap import sweep
 # Open reports become overdue without a message, so periods that end within this time are rebuilt once a day.
 AGING = timedelta(days=31)
 
+_DUE = "due"
+
 T = TypeVar("T")
 R = TypeVar("R")
 OnStep = Callable[[int], None]
 
 _BUILDS = """
 SELECT '' AS source, day, count() FROM rollup_builds GROUP BY day
+UNION ALL
+SELECT 'due', arrayJoin(due_days) AS day, count() FROM rollup_builds GROUP BY day
 UNION ALL
 SELECT mart, period_start, count() FROM mart_builds WHERE mart IN {sources:Array(String)} GROUP BY mart, period_start"""
 _SEEN = """
@@ -70,7 +74,8 @@ class BuildResult:
 class _BuildHistory:
     """What was built so far.
 
-    builds: the number of builds of each day by source: a mart, or "" for the rollup. seen: by mart, kind and first
+    builds: the number of builds of each day by source: a mart, or "" for the rollup; as "due" the number of builds of
+    days with reports that are due on that day. seen: by mart, kind and first
     day of a period, how many of the builds of its days the newest build of the period had seen, and as of when.
     """
 
@@ -93,8 +98,9 @@ class _BuildHistory:
             return True
         builds_seen, built_as_of = newest
         aged = mart.ages and period.last >= as_of.date() - AGING and built_as_of.date() < as_of.date()
+        sources = (mart.source, _DUE) if mart.reads_due else (mart.source,)
         days = _days(mart.first_day(period), period.last)
-        return aged or builds_seen != sum(self.builds[mart.source][day] for day in days)
+        return aged or builds_seen != sum(self.builds[source][day] for source in sources for day in days)
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -149,6 +155,8 @@ def execute(
 ) -> BuildResult:
     """Builds the partitions of `plan`, days first; calls `progress(1)` after each.
 
+    If `plan` has both, periods in which reports of these days are due are built, too: which they are is known only now.
+
     as_of: the reference time for what is overdue, now by default. Errors of ClickHouse are raised as they come: what
     was built until then remains, and the rest remains stale.
     """
@@ -156,7 +164,17 @@ def execute(
     swept = tuple(sweep(client))
     days = tuple(_with_progress(plan.days, lambda day: build_day(client, day, run), progress))
     marts = tuple(_with_progress(plan.marts, lambda pair: build_mart(client, *pair, run, moment), progress))
-    return BuildResult(run, days, marts, swept, monotonic() - started)
+    due = {day for build in days for day in build.due_days} if plan.marts else set()
+    also = [build_mart(client, *pair, run, moment) for pair in _stale_in(client, due, moment)]
+    return BuildResult(run, days, (*marts, *also), swept, monotonic() - started)
+
+
+def _stale_in(client: Client, due: Set[date], moment: datetime) -> list[tuple[Mart, Period]]:
+    """The stale periods of marts about due reports that contain one of these days."""
+    if not due:
+        return []
+    stale = [pair for pair in stale_marts(client, moment) if pair[0].reads_due]
+    return [(mart, period) for mart, period in stale if any(period.first <= day <= period.last for day in due)]
 
 
 def _with_progress(items: Iterable[T], build: Callable[[T], R], progress: OnStep | None) -> Iterator[R]:
@@ -167,7 +185,7 @@ def _with_progress(items: Iterable[T], build: Callable[[T], R], progress: OnStep
 
 
 def _build_history(client: Client) -> _BuildHistory:
-    builds: dict[str, Counter[date]] = {mart.source: Counter() for mart in MARTS}
+    builds: dict[str, Counter[date]] = {source: Counter() for source in (_DUE, *(mart.source for mart in MARTS))}
     for source, day, count in client.query(_BUILDS, {"sources": [mart for mart in builds if mart]}).result_rows:
         builds[source][day] = int(count)
     seen = client.query(_SEEN, query_tz="Asia/Shanghai").result_rows

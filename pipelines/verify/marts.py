@@ -1,7 +1,8 @@
 """Check: the counts in the marts equal sums over their sources, for the builds that are current.
 
-Recomputed are the counts: per area, per series, in the windows of the rising types, in the scorecards. Figures that
-follow from these counts within a row (rates, ranks, z, scores) are left to the marts' own tests.
+Recomputed are the counts: per area (reported in, and due in, the period), per series, in the windows of the rising
+types, in the scorecards. Figures that follow from these counts within a row (rates, ranks, z, scores) are left to the
+marts' own tests.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +19,8 @@ _LATEST = 40  # periods of each kind; older ones are final
 _BUILDS = """
 WITH if(mart = 'rising_types', period_start - 34, period_start) AS since,
      multiIf(period = 'month', toLastDayOfMonth(period_start), period = 'week', period_start + 6, period_start) AS until
-SELECT mart, period, period_start, until, any(seen) = countIf(source.day BETWEEN since AND until) AS current
+SELECT mart, period, period_start, until,
+       any(seen) = countIf(source.day BETWEEN since AND until) AS current
 FROM
 (
     SELECT mart, period, period_start, argMax(seen, built_at) AS seen FROM mart_builds
@@ -27,6 +29,9 @@ FROM
 LEFT JOIN
 (
     SELECT 'rollup' AS kind, day FROM rollup_builds
+    UNION ALL
+    -- The rankings, alone in reading the scorecards, also read the days whose reports are due in the period.
+    SELECT 'scorecard' AS kind, arrayJoin(due_days) AS day FROM rollup_builds
     UNION ALL
     SELECT mart AS kind, period_start AS day FROM mart_builds WHERE mart IN ('daily_series', 'scorecard')
 ) AS source
@@ -73,6 +78,19 @@ _MARTS = {
         """SELECT (city_code, area.1, area.2) AS key, $counts FROM rollup_daily
            ARRAY JOIN [('county', county_code), ('town', town_code), ('grid', grid_code)] AS area
            WHERE day BETWEEN {first:Date} AND {last:Date}""",
+        complete=True,
+    ),
+    "area_ranking due": _Sums(
+        """SELECT (city_code, level, area_code) AS key, [toInt64(due), toInt64(closed_by_limit)] AS figures
+           FROM mart_area_ranking WHERE period = {period:String} AND period_start = {first:Date}""",
+        """SELECT (city_code, area.1, area.2) AS key, [toInt64(1), toInt64(limit.met)] AS figures
+           FROM rollup_daily
+           ARRAY JOIN due AS limit
+           ARRAY JOIN [('county', county_code), ('town', town_code), ('grid', grid_code)] AS area
+           WHERE rollup_daily.day <= {last:Date} AND limit.day >= {first:Date} AND limit.day <= {last:Date}
+             AND limit.at < (SELECT max(as_of) FROM mart_area_ranking
+                             WHERE period = {period:String} AND period_start = {first:Date})
+             AND city_code IN (SELECT city_code FROM rollup_daily WHERE day BETWEEN {first:Date} AND {last:Date})""",
         complete=True,
     ),
     "daily_series": _Sums(
@@ -129,7 +147,11 @@ def check_marts(client: Client) -> Check:
 
 
 def _differences(client: Client, build: dict[str, Any]) -> list[ProofFinding]:
-    sums = _MARTS[build["mart"]]
+    names = [name for name in _MARTS if name.split()[0] == build["mart"]]
+    return [finding for name in names for finding in _differences_of(client, build, _MARTS[name])]
+
+
+def _differences_of(client: Client, build: dict[str, Any], sums: _Sums) -> list[ProofFinding]:
     scope = {"period": build["period"], "first": build["period_start"], "last": build["until"]}
     query = _DIFFERENCES
     parts = {"$stored": sums.stored, "$recomputed": sums.recomputed, "$windows": _WINDOWS, "$counts": _COUNTS}

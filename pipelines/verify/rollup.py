@@ -13,13 +13,17 @@ from clickhouse_connect.driver.client import Client
 from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
-_DAYS = """
-SELECT day, activity_seen = activity AS current, dateDiff('second', pushed_at, started_at) >= 30 AS settled
-FROM (SELECT day, argMax(activity_seen, built_at) AS activity_seen, argMax(started_at, built_at) AS started_at
+_VERSION = 1  # of the definition that is recomputed here; days built by an older one are stale
+
+_DAYS = f"""
+SELECT day, activity_seen = activity AND version = {_VERSION} AS current,
+       dateDiff('second', pushed_at, started_at) >= 30 AS settled
+FROM (SELECT day, argMax(activity_seen, built_at) AS activity_seen, argMax(started_at, built_at) AS started_at,
+             argMax(version, built_at) AS version
       FROM rollup_builds GROUP BY day) AS builds
 LEFT JOIN (SELECT day, sum(rows) AS activity, max(last_push_at) AS pushed_at FROM day_activity GROUP BY day) AS activity
     USING day
-ORDER BY day"""
+ORDER BY day"""  # noqa: S608  (a constant, no input)
 
 _UNBUILT = """
 SELECT uniqExact(day) AS days FROM events WHERE day NOT IN (SELECT day FROM rollup_builds)"""
@@ -36,7 +40,8 @@ FROM
         SELECT 1 AS side, city_code, county_code, town_code, grid_code, event_type, toUInt64(reported) AS reported,
                sipHash64(toString(tuple(
                    reported, handled, closed, on_time, reopened, rejected, satisfaction_sum, satisfaction_count,
-                   by_model, by_fallback, arraySort(handling_minutes), arraySort(open_due_at)))) AS figures
+                   by_model, by_fallback, arraySort(handling_minutes), arraySort(open_due_at),
+                   arraySort(due)))) AS figures
         FROM rollup_daily WHERE day = {day:Date}
         UNION ALL
         SELECT 2 AS side, city_code, county_code, town_code, grid_code, event_type, count() AS reported,
@@ -46,10 +51,20 @@ FROM
                    sum(decided_by = 'fallback'),
                    arraySort(groupArrayIf(greatest(0, intDiv(
                        toUnixTimestamp64Milli(assumeNotNull(handled_at)) - toUnixTimestamp64Milli(reported_at), 60000)),
-                       handled)),
-                   arraySort(groupArrayIf(toDateTime(due_at, 'Asia/Shanghai'), NOT handled AND status != 'rejected'))
+                       handled_at IS NOT NULL)),
+                   arraySort(groupArrayIf(toDateTime(due_at, 'Asia/Shanghai'), NOT handled AND status != 'rejected')),
+                   arraySort(groupArrayIf(
+                       (toDate(parseDateTimeBestEffort(formatDateTime(due_at, '%F', zone))),
+                        toDateTime(due_at, 'Asia/Shanghai'), on_time),
+                       status != 'rejected'))
                ))) AS figures
-        FROM reports WHERE day = {day:Date}
+        FROM reports
+        LEFT JOIN (SELECT city_code, timezone AS zone FROM cities FINAL
+                   UNION ALL
+                   SELECT DISTINCT city_code, 'Asia/Shanghai' FROM reports
+                   WHERE day = {day:Date} AND city_code NOT IN (SELECT city_code FROM cities FINAL)) AS known
+            USING city_code
+        WHERE day = {day:Date}
         GROUP BY city_code, county_code, town_code, grid_code, event_type
     )
     GROUP BY city_code, county_code, town_code, grid_code, event_type

@@ -63,19 +63,21 @@ FROM
            e.status IN done AS handled,
            NOT (missing OR other)
              AND (s.handled != handled OR s.reopened != e.reopened
-                  OR s.on_time != (handled AND e.first_handled_at <= e.due_at)
-                  OR ifNull(s.handled_at, toDateTime64(0, 3)) != if(handled, e.first_handled_at, toDateTime64(0, 3))
+                  OR s.on_time != (handled AND e.handled_at <= e.due_at)
+                  OR ifNull(s.handled_at, toDateTime64(0, 3))
+                     != if(handled AND NOT e.bounded, e.handled_at, toDateTime64(0, 3))
              ) AS handling
     FROM
     (
         SELECT source, report_id AS id, day, count() AS events, min(city_code) != max(city_code) AS two_cities,
                uniqExact(topic_id, kafka_partition) AS places,
-               argMax((event_id, events.status, events.due_at, events.updated_at),
+               argMax((event_id, events.status, events.due_at, events.updated_at,
+                       events.extra LIKE '%"closing_time"%' AND JSON_VALUE(events.extra, '$.closing_time') = 'bound'),
                       (events.updated_at, arrayFirstIndex(step -> step = events.status, steps), kafka_offset,
                        toString(event_id))) AS last,
-               last.1 AS newest, last.2 AS status, last.3 AS due_at, last.4 AS updated_at,
-               minIf(events.updated_at, events.status IN done) AS first_handled_at,
-               countIf(events.status = 'reopened') > 0 AS reopened
+               last.1 AS newest, last.2 AS status, last.3 AS due_at, last.4 AS updated_at, last.5 AS bounded,
+               countIf(events.status = 'reopened') > 0 AS reopened,
+               if(reopened, last.4, minIf(events.updated_at, events.status IN done)) AS handled_at
         FROM events
         WHERE sipHash64(report_id) % {slices:UInt32} = {slice:UInt32}
         GROUP BY source, report_id, day

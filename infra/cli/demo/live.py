@@ -50,6 +50,10 @@ def _render_counties(config: Settings, city: str) -> RenderableType:
             areas = Reader(client, published=True).ranking(city, "county", "day", limit=10)
     except GridstreamError as error:
         return str(error)
-    columns = (Column("区县", "county"), Column("今日上报", "today", True), Column("按时率", "on-time rate", True))
+    columns = (
+        Column("区县", "county"),
+        Column("今日上报", "today", True),
+        Column("到期按时办结率", "closed by limit ÷ due", True),
+    )
     rows = ((f"{area.area_zh} {area.area_en}", area.reported, percent(area.on_time_rate)) for area in areas)
     return table("今日 Today", columns, rows)

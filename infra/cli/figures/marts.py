@@ -21,7 +21,8 @@ _RANKING = (
     Column("上级", "in"),
     Column("上报", "reported", right=True),
     Column("办结", "handled", right=True),
-    Column("按时率", "on-time rate", right=True),
+    Column("到期", "due", right=True),
+    Column("到期按时办结率", "closed by limit ÷ due", right=True),
     Column("重开", "reopened", right=True),
     Column("逾期未办", "overdue", right=True),
     Column("办理中位时长", "median hours", right=True),
@@ -43,9 +44,10 @@ def ranking(
     user: AsWhom = "analyst",
     as_json: AsJson = False,
 ) -> None:
-    """区域排名：上报数、按时率、每千户。
+    """区域排名：上报数、到期按时办结率、每千户。
 
-    Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share handled on time, or
+    Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share of
+    the reports due in the period that were closed by their limit (open ones count as late), or
     by reports per 1,000 households. Equal values share a rank. The last column is the score of the area's reporting:
     read ranks marked with "!" with care, since much of what was reported there is missing, late or rejected.
     """
@@ -78,6 +80,7 @@ def _ranking_cells(row: RankedArea) -> tuple[object, ...]:
         row.parent_zh,
         row.reported,
         row.handled,
+        row.due,
         percent(row.on_time_rate),
         row.reopened,
         row.overdue_open,

@@ -7,8 +7,8 @@ WITH latest AS
 )
 SELECT
     multiIf({by:String} = 'on_time', rank_by_on_time, {by:String} = 'per_1000', rank_by_per_1000, rank_by_count) AS rank,
-    area_code, area_zh, area_en, parent_code, parent_zh, parent_en, period_start, period_end, reported, handled, on_time,
-    on_time_rate, reopened, rejected, overdue_open, satisfaction_avg, median_handling_hours, per_1000_households,
+    area_code, area_zh, area_en, parent_code, parent_zh, parent_en, period_start, period_end, reported, handled,
+    due, closed_by_limit, on_time_rate, reopened, rejected, overdue_open, satisfaction_avg, median_handling_hours, per_1000_households,
     quality_score, as_of
 FROM $view
 WHERE city_code = {city:String} AND period = {period:String} AND level = {level:String}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.marts.rollup import VERSION
 from pipelines.services.queries import query_text
 from pipelines.verify import VerifyReport
 from tests.support.world import DAY, MORNING, World, document, event_row, findings, insert, ledger_row, states
@@ -57,11 +58,13 @@ def roll_up(world: World, started: timedelta = timedelta(minutes=1)) -> None:
     """Build the day, as if begun `started` from now."""
     world.client.command(f"INSERT INTO rollup_daily {query_text('marts/rollup.sql')}", {"day": DAY})
     activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
-    insert(
-        world.client,
-        "rollup_builds",
-        {"day": DAY, "activity_seen": activity, "reports": 4, "started_at": datetime.now(UTC) + started},
-    )
+    build = {"day": DAY, "activity_seen": activity, "reports": 4, "started_at": datetime.now(UTC) + started}
+    insert(world.client, "rollup_builds", build | {"due_days": due_days(world), "version": VERSION})
+
+
+def due_days(world: World) -> list[date]:
+    """The days on which limits of the rolled-up reports fall."""
+    return [row[0] for row in world.client.query("SELECT DISTINCT arrayJoin(due.day) FROM rollup_daily").result_rows]
 
 
 def replace(world: World, table: str, column: str, value: str) -> None:
@@ -87,7 +90,13 @@ def test_a_current_rollup_holds(world: World, check: Callable[..., VerifyReport]
 
 
 @pytest.mark.parametrize(
-    "change", ["on_time = on_time + 1", "open_due_at = arrayResize(open_due_at, 0)", "grid_code = '330203001002'"]
+    "change",
+    [
+        "on_time = on_time + 1",
+        "open_due_at = arrayResize(open_due_at, 0)",
+        "due = arrayResize(due, 0)",
+        "grid_code = '330203001002'",
+    ],
 )
 def test_a_wrong_rollup_is_named(world: World, check: Callable[..., VerifyReport], change: str) -> None:
     world.write()
@@ -131,7 +140,8 @@ def build_marts(world: World) -> None:
     for mart in MARTS:
         period = {"period": "day", "first": DAY, "last": DAY, "as_of": datetime(2026, 11, 21)}
         world.client.command(f"INSERT INTO mart_{mart} {query_text(f'marts/{mart}/build.sql')}", period)
-        build = {"mart": mart, "period": "day", "period_start": DAY, "seen": 1}
+        seen = 1 + (mart == "area_ranking" and DAY in due_days(world))
+        build = {"mart": mart, "period": "day", "period_start": DAY, "seen": seen}
         insert(world.client, "mart_builds", build | {"as_of": datetime(2026, 11, 21)})
 
 
@@ -146,6 +156,8 @@ def test_current_marts_hold(world: World, check: Callable[..., VerifyReport]) ->
 
 WRONG_ROWS = [
     ("area_ranking", "on_time", "on_time + 1"),
+    ("area_ranking", "due", "due + 1"),
+    ("area_ranking", "closed_by_limit", "closed_by_limit + 1"),
     ("area_ranking", "area_code", "if(level = 'grid', '330203001002', area_code)"),
     ("scorecard", "prompt", "prompt + 1"),
     ("scorecard", "area_code", "if(level = 'source', 'wechat', area_code)"),

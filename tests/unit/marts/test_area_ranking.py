@@ -14,13 +14,14 @@ from clickhouse_connect.driver.client import Client
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, PeriodKind, period_of
 from pipelines.marts.rollup import build_day
-from pipelines.marts.runner import Plan, execute, plan_days
+from pipelines.marts.runner import Plan, execute, plan_days, stale_marts
+from pipelines.verify.marts import check_marts
 from tests.support.mart_facts import CITY, at, insert, message, registered
 
 DAY = date(2026, 3, 4)  # a Wednesday
 AS_OF = at(DAY, 33)  # an hour after the day's reports are due
 A, B, C, D, E = "990001001001", "990001001002", "990002001001", "990002001002", "990002001003"
-DRILLED = ("handled", "on_time", "reopened", "rejected", "overdue_open")
+DRILLED = ("handled", "on_time", "due", "closed_by_limit", "reopened", "rejected", "overdue_open")
 
 
 def _fill(client: Client) -> None:
@@ -67,6 +68,14 @@ def _ranking(client: Client, level: str, kind: PeriodKind = "day") -> dict[str, 
     return {row["area_code"]: row for row in rows}
 
 
+def _day_of(client: Client, area: str, day: date) -> dict[str, Any]:
+    query = (
+        "SELECT * FROM area_ranking WHERE period = 'day' AND period_start = {day:Date} AND area_code = {area:String}"
+    )
+    (row,) = client.query(query, {"day": day, "area": area}).named_results()
+    return row
+
+
 def _figures(rows: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
     return {code: row[name] for code, row in rows.items()}
 
@@ -77,10 +86,70 @@ def test_equal_counts_share_a_rank_and_empty_areas_are_listed(ranked: Client) ->
     assert _figures(grids, "rank_by_count") == {A: 1, B: 1, C: 3, E: 4}
 
 
-def test_areas_that_handled_nothing_have_no_rate_and_come_last(ranked: Client) -> None:
-    grids = _ranking(ranked, "grid")
-    assert _figures(grids, "on_time_rate") == {A: pytest.approx(2 / 3), B: None, C: 1.0, E: None}
-    assert _figures(grids, "rank_by_on_time") == {A: 2, B: 3, C: 1, E: 3}
+def test_the_on_time_rate_is_of_the_reports_due_in_the_period(ranked: Client) -> None:
+    """They were reported the day before they are due; the late and the open ones count against an area."""
+    assert set(_figures(_ranking(ranked, "grid"), "due").values()) == {0}
+    week = _ranking(ranked, "grid", "week")
+    assert _figures(week, "due") == {A: 4, B: 3, C: 1, E: 0}
+    assert _figures(week, "closed_by_limit") == {A: 2, B: 0, C: 1, E: 0}
+    assert _figures(week, "on_time_rate") == {A: 0.5, B: 0.0, C: 1.0, E: None}
+    assert _figures(week, "rank_by_on_time") == {A: 2, B: 3, C: 1, E: 4}
+
+
+def test_a_period_counts_reports_of_earlier_days_that_are_due_in_it(areas: Client) -> None:
+    later = DAY + timedelta(days=1)
+    insert(areas, [message("next", later, grid=A), message("week", DAY, grid=A, due_at=at(later, 200))])
+    execute(areas, plan_days([DAY, later], AS_OF), as_of=AS_OF)
+    grid = _day_of(areas, A, later)
+    assert (grid["due"], grid["closed_by_limit"]) == (4, 2)
+    assert mart_differences(areas, AREA_RANKING, period_of("day", later)) == 0
+
+
+def test_a_late_step_rebuilds_the_period_in_which_the_report_is_due(areas: Client) -> None:
+    later = DAY + timedelta(days=1)
+    insert(areas, [message("next", later, grid=A)])
+    execute(areas, plan_days([DAY, later], AS_OF), as_of=AS_OF)
+    insert(areas, [message("a4", DAY, "closed", grid=A, after=20)])
+    execute(areas, plan_days([DAY], AS_OF), as_of=AS_OF)
+    assert _day_of(areas, A, later)["closed_by_limit"] == 3
+    assert list(stale_marts(areas, AS_OF)) == []
+
+
+def test_a_limit_that_has_not_passed_is_not_due(areas: Client) -> None:
+    _build(areas, "week", at(DAY, 32))
+    assert _ranking(areas, "county", "week")["990001"]["due"] == 0
+
+
+def test_a_reopened_report_is_on_time_only_if_its_last_closing_was(areas: Client) -> None:
+    steps = [("resolved", 2), ("reopened", 20), ("resolved", 30)]
+    insert(areas, [message("again", DAY, status, grid=E, after=hours) for status, hours in steps])
+    insert(areas, [message("soon", DAY, status, grid=E, after=hours / 2) for status, hours in steps])
+    _build(areas, "week")
+    grid = _ranking(areas, "grid", "week")[E]
+    assert (grid["due"], grid["closed_by_limit"]) == (2, 1)
+    assert grid["median_handling_hours"] == 22.5  # of 30 and 15
+
+
+def test_a_bound_is_not_a_handling_time(areas: Client) -> None:
+    """The source says on time or late, and not when: the rate is known, the time is not."""
+    bound = {"extra": '{"closing_time": "bound"}', "grid": E}
+    insert(
+        areas, [message("in", DAY, "closed", after=24, **bound), message("late", DAY, "closed", after=24.1, **bound)]
+    )
+    _build(areas, "week")
+    grid = _ranking(areas, "grid", "week")[E]
+    assert (grid["handled"], grid["due"], grid["closed_by_limit"]) == (2, 2, 1)
+    assert grid["median_handling_hours"] is None
+    query = "SELECT DISTINCT handled_at, closing_time_bounded FROM reports WHERE grid_code = {grid:String}"
+    assert areas.query(query, {"grid": E}).result_rows == [(None, 1)]
+
+
+def test_an_area_that_keeps_few_limits_is_not_hidden(areas: Client) -> None:
+    insert(areas, [message(f"c{n}", DAY, grid=C) for n in range(2, 32)])
+    _build(areas, "week")
+    query = "SELECT on_time_rate, rank_by_on_time FROM published_area_ranking WHERE area_code = {county:String}"
+    ((rate, rank),) = areas.query(query, {"county": "990002"}).result_rows
+    assert (round(rate, 2), rank) == (0.03, 2)
 
 
 def test_unknown_households_give_no_density(ranked: Client) -> None:
@@ -126,7 +195,7 @@ def test_every_figure_is_the_number_of_reports_behind_it(ranked: Client, level: 
         scope = {"first": row["period_start"], "last": row["period_end"], "city": CITY, "area": code}
         scope["as_of"] = AS_OF.strftime("%Y-%m-%d %H:%M:%S")
         behind = list(ranked.query(AREA_RANKING.drill_sql, scope).named_results())
-        assert len(behind) == row["reported"]
+        assert sum(report["in_period"] for report in behind) == row["reported"]
         assert {name: sum(report[name] for report in behind) for name in DRILLED} == {n: row[n] for n in DRILLED}
 
 
@@ -156,3 +225,11 @@ def test_a_changed_row_is_found(areas: Client, kind: PeriodKind) -> None:
     update = f"ALTER TABLE mart_area_ranking UPDATE handled = handled + 1 WHERE area_code = '{A}'"
     areas.command(f"{update} SETTINGS mutations_sync = 1")
     assert mart_differences(areas, AREA_RANKING, period) == 2  # the stored row and the recomputed one
+
+
+def test_the_proof_judges_a_ranking_with_reports_due_in_it(areas: Client) -> None:
+    """The build has seen the days whose reports are due, so that the proof must count them as well."""
+    execute(areas, plan_days([DAY], AS_OF), as_of=AS_OF)
+    assert _ranking(areas, "county", "week")["990001"]["due"] > 0
+    proof = check_marts(areas)
+    assert (proof.findings, proof.figures["builds_stale"]) == ((), 0)

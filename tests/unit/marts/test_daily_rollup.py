@@ -47,6 +47,43 @@ def test_figures_of_a_cell(client: Client) -> None:
     assert cell["open_due_at"] == [at(DAY, 32)]
 
 
+def test_limits_of_a_cell(client: Client) -> None:
+    """Rejected reports have none; `met` as on_time."""
+    _four_reports(client)
+    build = build_day(client, DAY, "run")
+    due = DAY + timedelta(days=1)
+    assert _cell(client)["due"] == [{"day": due, "at": at(DAY, 32), "met": met} for met in (0, 0, 1)]
+    assert build.due_days == (due,)
+
+
+def test_hours_and_limits_are_those_of_the_city(client: Client) -> None:
+    columns = ["city_code", "zh", "en", "timezone", "valid_from"]
+    client.insert("cities", [["840617", "某", "Some", "America/New_York", DAY]], column_names=columns)
+    reported = at(DAY, 8.25)  # 19:15 of the day before
+    insert(
+        client, [message("a", DAY), message("b", DAY, city_code="840617", reported_at=reported, due_at=at(DAY, 12.5))]
+    )
+    query = "SELECT toString(local_time), local_hour, due_day FROM reports ORDER BY report_id"
+    assert client.query(query).result_rows == [
+        (f"{DAY} 08:00:00", 8, DAY + timedelta(days=1)),
+        (f"{DAY - timedelta(days=1)} 19:15:00", 19, DAY - timedelta(days=1)),
+    ]
+
+
+def test_times_of_reports_say_their_zone(client: Client) -> None:
+    """An analyst who reads only DESCRIBE learns that toHour(reported_at) is an hour in Shanghai."""
+    comments = {row["name"]: row["comment"] for row in client.query("DESCRIBE reports").named_results()}
+    assert all("Asia/Shanghai" in comments[name] for name in ("reported_at", "updated_at", "due_at", "handled_at"))
+    assert all("city" in comments[name] for name in ("day", "timezone", "local_time", "due_day"))
+
+
+def test_a_day_built_by_an_older_definition_is_stale(client: Client) -> None:
+    insert(client, [message("a", DAY)])
+    build_day(client, DAY, "one")
+    client.command("ALTER TABLE rollup_builds UPDATE version = 0 WHERE 1 SETTINGS mutations_sync = 1")
+    assert stale_days(client, settle=0) == [DAY]
+
+
 def test_columns_are_in_the_order_of_the_table(client: Client) -> None:
     selected = client.query(query_text("marts/rollup.sql"), {"day": DAY}).column_names
     assert selected == client.query("SELECT * FROM rollup_daily").column_names

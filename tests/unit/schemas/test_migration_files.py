@@ -9,7 +9,8 @@ HARMLESS = re.compile(
     r"CREATE (OR REPLACE |(TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY) IF NOT EXISTS )|ALTER .* IF (NOT )?EXISTS"
     r"|ALTER TABLE quarantine UPDATE payload_sha256"  # a hash that is removed twice is removed
     r"|DROP (VIEW|TABLE) IF EXISTS |EXCHANGE TABLES (?P<table>\w+) AND (?P=table)_swap$"  # filled before it
-    r"|INSERT INTO (ledger_marks|day_activity|report_states(_swap)?|report_handling(_swap)?)\b"  # merge what is equal
+    # Rows that merge: written twice they change nothing.
+    r"|INSERT INTO (ledger_marks|day_activity|closing_bounds|report_states(_swap)?|report_handling(_swap)?)\b"
 )
 
 
