@@ -1,6 +1,6 @@
-"""The current time, in UTC and in Asia/Shanghai."""
+"""The current time in UTC and in Asia/Shanghai, and the day of a city."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -14,6 +14,11 @@ def utc_now() -> datetime:
 def now() -> datetime:
     """The current second in Asia/Shanghai: the default reference time for what is overdue."""
     return datetime.now(SHANGHAI).replace(microsecond=0)
+
+
+def today(timezone: str) -> date:
+    """The current local day in `timezone`, an IANA name."""
+    return datetime.now(ZoneInfo(timezone)).date()
 
 
 def aware(moment: datetime) -> datetime:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clock import today
 from pipelines.marts.catalog import PeriodKind
 from pipelines.services.queries import query_text
+from schemas.registry import city as registered_city
 
 Level = Literal["county", "town", "grid"]
 RankBy = Literal["count", "on_time", "per_1000"]
@@ -29,6 +31,7 @@ class RankedArea:
     due, closed_by_limit and their ratio on_time_rate are about the reports whose limit fell into the period, open ones
     included; the other figures about those reported in it. quality_score: 0..100, how well
     the area reports. It does not change the rank, but says how far to trust it.
+    days_complete: days of the period that are over in the city's time zone.
     """
 
     rank: int | None
@@ -53,6 +56,17 @@ class RankedArea:
     per_1000_households: float | None
     quality_score: float | None
     as_of: datetime
+    days_complete: int
+
+    @property
+    def days(self) -> int:
+        """Length of the period."""
+        return (self.period_end - self.period_start).days + 1
+
+    @property
+    def running(self) -> bool:
+        """Whether the period is not over, so that its figures still change."""
+        return self.days_complete < self.days
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class RisingType:
 class ScoredArea:
     """The quality of a day's reports in an area or of a source; figures are defined in scorecard/build.sql.
 
-    score: 0..100; shares are 0..1. None: unknown, or too small to show.
+    score: 0..100; shares are 0..1. None: unknown, or too small to show. running: the day is not over.
     """
 
     area_code: str
@@ -102,14 +116,19 @@ class ScoredArea:
     timeliness: float | None
     duplicate_share: float | None
     suspect_share: float | None
+    running: bool
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads with the rights of the client. `published`: through the views that hide small counts."""
+    """Reads with the rights of the client. `published`: through the views that hide small counts.
+
+    today: which periods are over; without it, the current day in the time zone of the city.
+    """
 
     client: Client
     published: bool = True
+    today: date | None = None
 
     def ranking(
         self,
@@ -122,7 +141,9 @@ class Reader:
         parent: str = "",
         limit: int = 50,
     ) -> list[RankedArea]:
-        """The areas of a city in rank order, in the period that contains `day`, or in the latest period.
+        """The areas of a city in rank order, in the period that contains `day`, or in the last complete period.
+
+        Without a complete period the running one is returned.
 
         parent: only areas directly below this county or town. Empty if that period was not built.
         """
@@ -139,7 +160,7 @@ class Reader:
     def scorecard(
         self, city: str, level: ScoredLevel = "county", *, day: date | None = None, parent: str = "", limit: int = 200
     ) -> list[ScoredArea]:
-        """The scorecards of a city by area or source, lowest score first, on `day` or on the latest day built.
+        """The scorecards of a city by area or source, lowest score first, on `day` or on the newest full day built.
 
         parent: only towns of this county. Empty if that day was not built.
         """
@@ -148,4 +169,5 @@ class Reader:
 
     def _rows(self, mart: str, scope: dict[str, Any]) -> list[dict[str, Any]]:
         text = query_text(f"marts/{mart}/read.sql").replace("$view", f"published_{mart}" if self.published else mart)
-        return list(self.client.query(text, scope, query_tz="Asia/Shanghai").named_results())
+        local = scope | {"today": self.today or today(registered_city(scope["city"]).timezone)}
+        return list(self.client.query(text, local, query_tz="Asia/Shanghai").named_results())

@@ -9,8 +9,10 @@ from rich.live import Live
 from infra.cli.shared.output import Column, console, errors, number, percent, seconds, table
 from infra.cli.stack.stream_view import condition, observe_stream, render_stream
 from infra.settings import Settings
+from pipelines.clock import today
 from pipelines.errors import GridstreamError
 from pipelines.marts.read import Reader
+from schemas.registry import city as registered_city
 
 _REFRESH_SECONDS = 2.0
 _LINE_SECONDS = 15.0  # between two lines, where there is no terminal to redraw
@@ -47,7 +49,9 @@ def _line(config: Settings) -> str:
 def _render_counties(config: Settings, city: str) -> RenderableType:
     try:
         with config.client("analyst") as client:
-            areas = Reader(client, published=True).ranking(city, "county", "day", limit=10)
+            areas = Reader(client, published=True).ranking(
+                city, "county", "day", day=today(registered_city(city).timezone), limit=10
+            )
     except GridstreamError as error:
         return str(error)
     columns = (

@@ -18,7 +18,10 @@ AsWhom = Annotated[
 ]
 CityCode = Annotated[str, typer.Option(help="城市代码 city code, 6 digits")]
 Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="日期，缺省为最新 a day; without it, the latest built")
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="日期，缺省为最近完整的一期 a day; without it, the last complete day or period"
+    ),
 ]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="最多行数 most rows")]
 

@@ -46,10 +46,11 @@ def ranking(
 ) -> None:
     """区域排名：上报数、到期按时办结率、每千户。
 
-    Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share of
-    the reports due in the period that were closed by their limit (open ones count as late), or
-    by reports per 1,000 households. Equal values share a rank. The last column is the score of the area's reporting:
-    read ranks marked with "!" with care, since much of what was reported there is missing, late or rejected.
+    Ranks the counties, towns or grids of a city in a day, week or month: by reports, by the share of the reports due
+    in the period that were closed by their limit (open ones count as late), or by reports per 1,000 households.
+    Without --day it is the last complete period; a running one is marked. Equal values share a rank. The last column
+    is the score of the area's reporting: read ranks marked with "!" with care, since much of what was reported there
+    is missing, late or rejected.
     """
     require_city(city)
     with reader(user) as marts:
@@ -67,9 +68,14 @@ def render_ranking(rows: list[RankedArea], level: Level, period: PeriodKind, use
     """The ranking as a table."""
     first = rows[0]
     title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
+    if first.running:
+        over = f"{first.days_complete}/{first.days}"
+        title += f"（进行中，已满 {over} 天 running, {over} days complete）"
     ranks = table(title, _RANKING, map(_ranking_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
-    doubtful = any(row.quality_score is not None and row.quality_score < DOUBTFUL_BELOW for row in rows)
+    doubtful = not first.running and any(
+        row.quality_score is not None and row.quality_score < DOUBTFUL_BELOW for row in rows
+    )
     return Group(ranks, f"截至 as of {moment(first.as_of)}{hidden}", *([_CARE] if doubtful else []))
 
 
@@ -87,7 +93,7 @@ def _ranking_cells(row: RankedArea) -> tuple[object, ...]:
         row.median_handling_hours,
         row.satisfaction_avg,
         row.per_1000_households,
-        score(row.quality_score),
+        score(row.quality_score, row.running),
     )
 
 
@@ -133,7 +139,7 @@ def render_rising(rows: list[RisingType]) -> RenderableType:
 
 
 def _rising_cells(row: RisingType) -> tuple[object, ...]:
-    z = f"≥ {row.z:.0f}" if row.base is None and row.z is not None else row.z
+    z = f"≥ {row.z + 0.0:.0f}" if row.base is None and row.z is not None else row.z
     name = f"{row.event_type} {row.type_zh} {row.type_en}"
     return row.rank, name, row.recent, row.previous, row.expected, row.ratio, z
 

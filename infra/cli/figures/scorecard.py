@@ -62,6 +62,8 @@ def scorecard(
 def _render_scorecards(rows: list[ScoredArea], level: ScoredLevel, user: Who) -> RenderableType:
     """The scorecards as a table; figures that are unknown or too small to show are "-"."""
     title = f"{_LEVELS[level]}上报质量 quality of reporting by {level}, {rows[0].day}"
+    if rows[0].running:
+        title += "（当日未完 the day is not over）"
     scores = table(title, _COLUMNS, map(_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
     return Group(scores, f"{_MEANING}{hidden}")
@@ -71,7 +73,7 @@ def _cells(row: ScoredArea) -> tuple[object, ...]:
     lags = tuple(None if lag is None else seconds(lag) for lag in (row.lag_p50_seconds, row.lag_p95_seconds))
     return (
         f"{row.area_zh} {row.area_en}",
-        score(row.score),
+        score(row.score, row.running),
         row.messages,
         percent(row.validity),
         row.quarantined,
@@ -85,8 +87,11 @@ def _cells(row: ScoredArea) -> tuple[object, ...]:
     )
 
 
-def score(value: float | None) -> Text | None:
-    """A score for a table: marked with "!" and in red if the figures of the area are not reliable."""
+def score(value: float | None, running: bool) -> Text | None:
+    """A score for a table: marked with "!" and in red if the figures of the area are not reliable.
+
+    A `running` period is not marked: its first hours say little.
+    """
     if value is None:
         return None
-    return Text(f"! {value:.1f}", "red") if value < DOUBTFUL_BELOW else Text(f"{value:.1f}")
+    return Text(f"! {value:.1f}", "red") if value < DOUBTFUL_BELOW and not running else Text(f"{value:.1f}")

@@ -121,6 +121,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return number(value)
     if isinstance(value, float):
+        value += 0.0  # -0.0 becomes 0.0
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return moment(value) if isinstance(value, datetime) else str(value)
 

@@ -2,7 +2,7 @@
 -- other.
 WITH newest AS
 (
-    SELECT max(day) AS latest, maxIf(day, day < toDate(now('Asia/Shanghai'))) AS full FROM $view
+    SELECT max(day) AS latest, maxIf(day, day < {today:Date}) AS full FROM $view
     WHERE city_code = {city:String} AND area_code = {area:String}
 )
 SELECT event_type, type_zh, type_en, day, recent, previous, recent_days, base, base_days, expected, ratio, z, rank

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.marts.build import build_mart, mart_differences
 from pipelines.marts.catalog import AREA_RANKING, PeriodKind, period_of
+from pipelines.marts.read import Reader
 from pipelines.marts.rollup import build_day
 from pipelines.marts.runner import Plan, execute, plan_days, stale_marts
 from pipelines.verify.marts import check_marts
@@ -233,3 +234,33 @@ def test_the_proof_judges_a_ranking_with_reports_due_in_it(areas: Client) -> Non
     assert _ranking(areas, "county", "week")["990001"]["due"] > 0
     proof = check_marts(areas)
     assert (proof.findings, proof.figures["builds_stale"]) == ((), 0)
+
+
+@pytest.fixture(scope="module")
+def two_days(new_database: Callable[[], Client]) -> Client:
+    client = new_database()
+    _fill(client)
+    insert(client, [message("n1", DAY + timedelta(1), grid=A)])
+    execute(client, plan_days([DAY, DAY + timedelta(1)], AS_OF), as_of=AS_OF)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("today", "day", "shown"),
+    [
+        (DAY + timedelta(3), None, (DAY + timedelta(1), 1, False)),  # both days are over: the newer one
+        (DAY + timedelta(1), None, (DAY, 1, False)),  # the second day is running: the one before
+        (DAY + timedelta(1), DAY + timedelta(1), (DAY + timedelta(1), 0, True)),  # asked for: marked
+        (DAY, None, (DAY + timedelta(1), 0, True)),  # none is over
+    ],
+)
+def test_the_last_complete_period_is_shown(
+    two_days: Client, today: date, day: date | None, shown: tuple[date, int, bool]
+) -> None:
+    areas = Reader(two_days, published=False, today=today).ranking(CITY, "county", "day", day=day)
+    assert {(area.period_start, area.days_complete, area.running) for area in areas} == {shown}
+
+
+def test_a_running_week_says_how_many_days_are_complete(two_days: Client) -> None:
+    areas = Reader(two_days, published=False, today=DAY).ranking(CITY, "county", "week", day=DAY)
+    assert {(area.days_complete, area.days, area.running) for area in areas} == {(2, 7, True)}

@@ -22,6 +22,7 @@ from schemas.contract.v1 import SOURCES
 from schemas.migrations import migrations
 from tests.support.mart_facts import CITY, at, insert, message, registered
 
+TODAY = date(2026, 12, 1)
 DAY = date(2026, 3, 4)
 PERIOD = period_of("day", DAY)
 _NINE = at(DAY, 9)
@@ -183,7 +184,7 @@ def test_the_messages_behind_a_card(scored: Client, cards: dict[str, dict[str, A
 
 
 def test_published_cards_hide_small_counts_and_keep_the_score(scored: Client) -> None:
-    towns = {area.area_code: area for area in Reader(scored).scorecard(CITY, "town")}
+    towns = {area.area_code: area for area in Reader(scored, today=TODAY).scorecard(CITY, "town")}
     assert list(towns) == [BAD, GOOD, BEHIND]  # lowest first, what is hidden last
     assert (towns[BAD].score, towns[BAD].messages, towns[BAD].quarantined, towns[BAD].validity) == (29.3, 6, None, 0.45)
     assert (towns[GOOD].reports, towns[GOOD].completeness, towns[GOOD].validity) == (None, None, 1.0)
@@ -191,7 +192,7 @@ def test_published_cards_hide_small_counts_and_keep_the_score(scored: Client) ->
 
 
 def test_a_ranking_shows_the_score_and_a_grid_its_towns(scored: Client) -> None:
-    reader = Reader(scored, published=False)
+    reader = Reader(scored, published=False, today=TODAY)
     towns = {area.area_code: area.quality_score for area in reader.ranking(CITY, "town", "week", day=DAY)}
     grids = {area.parent_code: area.quality_score for area in reader.ranking(CITY, "grid", "month", day=DAY)}
     assert towns == grids
@@ -206,7 +207,7 @@ def test_a_period_weighs_its_days_by_their_messages(client: Client) -> None:
     insert(client, [message("a", DAY)])
     build_day(client, DAY, "run")
     build_mart(client, AREA_RANKING, period_of("week", DAY), "run", at(DAY))
-    (county,) = Reader(client, published=False).ranking(CITY, "county", "week", day=DAY)
+    (county,) = Reader(client, published=False, today=TODAY).ranking(CITY, "county", "week", day=DAY)
     assert county.quality_score == 80.0  # (3 * 90 + 1 * 50) / 4
 
 
@@ -214,7 +215,7 @@ def test_a_rejected_message_alone_touches_its_day(client: Client) -> None:
     _register(client)
     _refuse(client, [_refused(f"{BAD}001")])
     execute(client, plan_days([DAY], at(DAY, 20)), as_of=at(DAY, 20))
-    (town,) = Reader(client, published=False).scorecard(CITY, "town")
+    (town,) = Reader(client, published=False, today=TODAY).scorecard(CITY, "town")
     assert (town.area_code, town.messages, town.quarantined, town.score) == (BAD, 0, 1, 0.0)
     assert {mart.name for mart, _ in stale_marts(client, at(DAY, 20))} == set()
 
