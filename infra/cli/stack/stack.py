@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from infra.local.services.kafka import make_topic
 from infra.local.services.programs import NAMES
 from infra.local.supervise.states import ProcessState, processes
 from infra.settings import Settings, settings
+from pipelines.clock import SHANGHAI
 from pipelines.database import migrate
 from pipelines.errors import UserFault
 
@@ -31,6 +33,12 @@ _COLUMNS = (
     Column("内存", "memory", True),
     Column("重启", "restarts", True),
     Column("版本", "version"),
+)
+_LOG_COLUMNS = (
+    Column("部件", "part"),
+    Column("字节", "bytes", True),
+    Column("最后一行", "last line at"),
+    Column("文件", "file"),
 )
 _WIDE = 110  # columns of a terminal, from which on no cell is wrapped
 STATES = {
@@ -153,15 +161,19 @@ def restart(only: Only = None, as_json: AsJson = False) -> None:
 
 
 def logs(
-    part: Annotated[str, typer.Argument(help=f"部件 part: {', '.join(_WITH_LOGS)}")],
+    part: Annotated[str, typer.Argument(help=f"部件 part: {', '.join(_WITH_LOGS)}; 缺省列出 without it, a list")] = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="行数 how many lines")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="持续显示 follow new lines")] = False,
     as_json: AsJson = False,
 ) -> None:
     """看某个部件的日志。
 
-    Shows the log of a part.
+    Shows the log of a part; without a part, lists all logs.
     """
+    if not part:
+        existing = _existing_logs(settings())
+        emit({"logs": existing}, as_json, lambda: table("日志 logs", _LOG_COLUMNS, (log.values() for log in existing)))
+        return
     path = log_file(settings(), part)
     if not path.exists():
         raise UserFault(f"{part} 还没有日志 has no log yet ({path})")
@@ -170,6 +182,19 @@ def logs(
         emit({"log": path, "lines": last}, as_json, lambda: Text("\n".join(last)))
         for line in _following(path) if follow and not as_json else ():
             console.print(line, markup=False, soft_wrap=True, end="")
+
+
+def _existing_logs(config: Settings) -> list[dict[str, Any]]:
+    files = {part: log_file(config, part) for part in _WITH_LOGS}
+    return [
+        {"part": part, "bytes": file.stat().st_size, "written_at": _written_at(file), "file": str(file)}
+        for part, file in files.items()
+        if file.exists()
+    ]
+
+
+def _written_at(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, SHANGHAI)
 
 
 def log_file(config: Settings, part: str) -> Path:

@@ -3,6 +3,7 @@
 
 import logging
 import os
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from infra.cli.shared.output import fail
 from infra.local.fetch.jars import SPARK_KAFKA, jars
 from infra.local.fetch.java import find_java
 from infra.settings import Settings, settings
+from pipelines.clock import SHANGHAI
 from pipelines.errors import PositionFault, UserFault
 from pipelines.privacy.mask import read_patterns
 from pipelines.services import kafka
@@ -44,6 +46,13 @@ def stream_config(config: Settings) -> StreamConfig:
     )
 
 
+class ZonedFormatter(logging.Formatter):
+    """Times as in all output of the command line, with their offset."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return datetime.fromtimestamp(record.created, SHANGHAI).isoformat(" ", "milliseconds")
+
+
 def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Spark 的日志也显示 show Spark's own log too")
@@ -54,7 +63,9 @@ def run(
     Runs the stream in the foreground; Ctrl-C stops it safely. Exit code 3: the position in Kafka is
     wrong, and going on would lose or double messages; `gridstream status` says what to do.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(ZonedFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     for name in ("py4j", "py4j.clientserver", "kafka"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
     from pipelines.stream.job import POSITION_EXIT, StreamJob  # Spark takes a second to import

@@ -46,6 +46,7 @@ def configuration(settings: Settings, programs: Iterable[Program]) -> str:
         "pidfile": _escaped(settings.run / "supervisord.pid"),
         "umask": "077",
         "identifier": "gridstream",
+        "strip_ansi": "true",  # Dagster colours its lines even in a file
     }
     for program in programs:
         parser[f"program:{program.name}"] = _section(settings, program)

@@ -125,6 +125,7 @@ def test_the_supervisor_reads_its_configuration(config: Settings, monkeypatch: p
         assert read[program.name].directory == str(program.directory)
         assert read[program.name].stdout_logfile == str(config.logs / f"{program.name}.log")
     assert options.pidfile == str(config.run / "supervisord.pid")
+    assert options.strip_ansi
 
 
 def test_a_home_the_supervisor_would_misread_is_refused(tmp_path: Path) -> None:
