@@ -1,6 +1,6 @@
 -- Days with messages that no build has seen `soon` minutes after they were loaded (`later` minutes in days before
 -- `recent`), and the minutes for which the oldest has waited.
-SELECT day, dateDiff('minute', min(e.loaded_at), now64(3)) AS minutes
+SELECT day, age('minute', min(e.loaded_at), now64(3)) AS minutes
 FROM events AS e
 INNER JOIN
 (

@@ -6,7 +6,7 @@ WITH held AS
     SELECT * FROM quarantine_claims WHERE topic_id IN (SELECT topic_id FROM quarantine WHERE topic = {topic:String})
 )
 SELECT topic_id, kafka_partition AS partition, kafka_offset AS offset, max(attempt) AS attempt,
-    toUnixTimestamp64Milli(min(since)) AS millis, dateDiff('second', max(since), now64(3)) AS age,
+    toUnixTimestamp64Milli(min(since)) AS millis, age('second', max(since), now64(3)) AS age,
     argMin(run, (since, run)) AS first_run, argMin(fix, (since, run)) AS first_fix, groupUniqArray(run) AS runs,
     (partition, offset) IN
     (

@@ -29,7 +29,7 @@ ORDER BY first_offset, last_offset"""
 
 _BEGUN = """
 SELECT first_offset AS first, last_offset AS last,
-       dateDiff('second', max(written_at), now64(3)) AS seconds
+       age('second', max(written_at), now64(3)) AS seconds
 FROM ledger
 WHERE topic = {topic:String} AND topic_id = {topic_id:String} AND epoch = {epoch:UInt32}
   AND kafka_partition = {partition:UInt16}
