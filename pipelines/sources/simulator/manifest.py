@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from pipelines.errors import UserFault
+from schemas.contract.v1 import STATUSES
 
 VERSION = 1
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -140,7 +142,7 @@ class Manifest:
         return {str(noted.event_id): noted for noted in self._acknowledged() if noted.good}
 
     def expected_reports(self) -> dict[str, ReportState]:
-        """The final state of each report: the largest (updated_at, event_id) wins."""
+        """The final state of each report: its newest message, see `_order`."""
         by_report: dict[str, list[Noted]] = {}
         for noted in self.expected_events().values():
             by_report.setdefault(noted.report_id, []).append(noted)
@@ -191,8 +193,13 @@ class Manifest:
         return (noted for noted in self.messages if noted.acknowledged)
 
 
+def _order(noted: Noted) -> tuple[datetime, int, int, int]:
+    """Time, step of the life cycle, offset, event_id: as the table `report_states` orders messages."""
+    return noted.moment, STATUSES.index(noted.status), noted.offset or 0, UUID(str(noted.event_id)).int
+
+
 def _final(messages: list[Noted]) -> ReportState:
-    last = max(messages, key=lambda noted: (noted.moment, int(str(noted.event_id).replace("-", ""), 16)))
+    last = max(messages, key=_order)
     own = int(last.source_type.removeprefix("sim/")) if last.source_type else None
     return ReportState(
         report_id=last.report_id,

@@ -49,9 +49,15 @@ def test_the_newest_message_of_a_report_wins(tmp_path: Path) -> None:
     assert (state.updated_at, state.decided) == (datetime(2026, 6, 1, 0, 5, tzinfo=UTC), 401)
 
 
-def test_a_tie_goes_to_the_larger_event_id(tmp_path: Path) -> None:
-    block = [message(HIGH, "r1", 5, "accepted"), message(LOW, "r1", 5, "closed")]
-    assert read_manifest(written(tmp_path / "m", block)).expected_reports()["r1"].status == "accepted"
+@pytest.mark.parametrize(
+    ("first", "second", "last"),
+    [("accepted", "closed", LOW), ("closed", "accepted", HIGH), ("accepted", "accepted", LOW)],
+)
+def test_a_tie_goes_to_the_later_step_then_to_the_later_offset(
+    tmp_path: Path, first: str, second: str, last: str
+) -> None:
+    block = [message(HIGH, "r1", 5, first), message(LOW, "r1", 5, second)]
+    assert read_manifest(written(tmp_path / "m", block)).expected_reports()["r1"].event_id == last
 
 
 def test_bad_messages_count_by_reason_and_nowhere_else(tmp_path: Path) -> None:
