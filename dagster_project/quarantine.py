@@ -7,6 +7,7 @@ is not taken again.
 
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -140,8 +141,9 @@ def settle_claimed(context: dg.OpExecutionContext, services: Services, config: S
 
 
 def _replay(services: Services, request: ReplayRequest, dry_run: bool) -> ReplayResult:
+    repairer = partial(services.clickhouse, "repair")
     with services.clickhouse("engineer") as client:
-        return replaying.run(client, services.settings.kafka_bootstrap, request, dry_run)
+        return replaying.run(client, services.settings.kafka_bootstrap, request, dry_run, repairer)
 
 
 def _report(context: dg.OpExecutionContext, result: ReplayResult, dry_run: bool) -> None:

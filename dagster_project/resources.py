@@ -18,7 +18,8 @@ class Services(dg.ConfigurableResource):  # type: ignore[type-arg]  # the parame
 
     @contextmanager
     def clickhouse(self, user: User = "loader") -> Iterator[Client]:
-        """A client, closed at the end. `loader` writes; `engineer` reads what analysts may not.
+        """A client, closed at the end. `loader` writes; `engineer` reads what analysts may not;
+        `repair` evaluates expressions.
 
         Raises:
             UserFault: ClickHouse is external, and there is no password for this user.

@@ -65,6 +65,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
         *(f"GRANT SELECT ON {{database}}.{table}" for table in ANALYST_TABLES),
         *(f"GRANT SELECT({columns}) ON {{database}}.{table}" for table, columns in ANALYST_COLUMNS.items()),
     ),
+    # Evaluates the expressions of repairs over data that is sent with the query.
+    "repair": (),
     "board": (*_READER, *(f"GRANT SELECT ON {{database}}.{table}" for table in BOARD_TABLES)),
 }
 

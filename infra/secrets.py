@@ -1,5 +1,7 @@
 """Passwords and keys of the embedded stack: generated once per home, stored in one private file."""
 
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -17,13 +19,19 @@ def _password() -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the four ClickHouse users, and the key of the hashes of reporters (64 hex digits)."""
+    """Passwords of the ClickHouse users, and the key of the hashes of reporters (64 hex digits)."""
 
     engineer: str = field(default_factory=_password, repr=False)
     loader: str = field(default_factory=_password, repr=False)
     analyst: str = field(default_factory=_password, repr=False)
     board: str = field(default_factory=_password, repr=False)
     hash_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+    @property
+    def repair(self) -> str:
+        """Derived, so that a file of an earlier version remains complete. The user has no rights that
+        `engineer` lacks."""
+        return hmac.new(self.engineer.encode(), b"repair", hashlib.sha256).hexdigest()
 
 
 def embedded_secrets(home: Path) -> Secrets:

@@ -25,8 +25,8 @@ from pipelines.services.clickhouse import ClickHouse, connect
 
 PREFIX = "GRIDSTREAM_"
 CHECKOUT = Path(__file__).resolve().parents[1]
-USERS = ("engineer", "loader", "analyst", "board")
-User = Literal["engineer", "loader", "analyst", "board"]
+USERS = ("engineer", "loader", "analyst", "board", "repair")
+User = Literal["engineer", "loader", "analyst", "board", "repair"]
 _MIB = 1024**2
 
 _ADDRESS = r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/?#@,\[\]]+)(?::([0-9]{1,6}))?"  # a host name or [IPv6], and a port
@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     loader_password: SecretStr | None = _CLICKHOUSE(None, "用户 loader 的密码 its password; embedded: generated")
     analyst_password: SecretStr | None = _CLICKHOUSE(None, "用户 analyst 的密码 its password; embedded: generated")
     board_password: SecretStr | None = _CLICKHOUSE(None, "用户 board 的密码 its password; embedded: generated")
+    repair_password: SecretStr | None = _CLICKHOUSE(
+        None,
+        "用户 repair（无权限）的密码 its password; it evaluates repairs; embedded: generated",
+    )
     hash_key: SecretStr | None = _CLICKHOUSE(
         None, "上报人哈希的密钥 key of the hashes of reporters, 16 characters or more; embedded: generated"
     )

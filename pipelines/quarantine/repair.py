@@ -1,9 +1,10 @@
 """Repair rejected messages: a JSON patch (RFC 6902), or fields set to the values of SQL
 expressions.
 
-ClickHouse evaluates the expressions, read-only, over the stored payloads. Its users know this
-language and have all its functions, and this program does not run what somebody typed. The values
-become a JSON patch for each message, so that all repairs are applied, shown and recorded alike.
+ClickHouse evaluates the expressions, as a user without rights, over the stored payloads (see
+compute.py). Its users know this language and have all its functions, and this program does not run
+what somebody typed. The values become a JSON patch for each message, so that all repairs are
+applied, shown and recorded alike.
 """
 
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ class Assignments:
     """Fields (`severity`, `location.lon`) set to the value of an SQL expression; NULL removes the
     field.
 
-    expressions: the SQL to compute for each message, see `selection.pages`. Its text is one line,
+    expressions: the SQL to compute for each message, see `compute.Evaluator`. Its text is one line,
     as it is recorded.
     """
 

@@ -11,8 +11,8 @@ leaves a message that is never sent twice; `pipelines.quarantine.settle` looks f
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.errors import TransientFault
 from pipelines.privacy.mask import Masker, masker
+from pipelines.quarantine.compute import Evaluator
 from pipelines.quarantine.headers import headers
 from pipelines.quarantine.journal import Journal
 from pipelines.quarantine.message import RejectedMessage
@@ -110,24 +111,42 @@ class ReplayResult:
             self.examples.append(Skipped(message.position, why, detail))
 
 
-def run(client: Client, bootstrap: str, request: ReplayRequest, dry_run: bool) -> ReplayResult:
-    """`replay` by the present rules, through Kafka at `bootstrap`. Raises as `replay` and
-    `present_rules` do."""
+def run(
+    client: Client,
+    bootstrap: str,
+    request: ReplayRequest,
+    dry_run: bool,
+    repairer: Callable[[], AbstractContextManager[Client]],
+) -> ReplayResult:
+    """`replay` by the present rules, through Kafka at `bootstrap`. Raises as `replay`,
+    `present_rules` and `Evaluator` do.
+
+    repairer: opens a client of the user `repair`, if the repair has SQL expressions.
+    """
     rules = present_rules(client)
-    with nullcontext(None) if dry_run else Publisher(bootstrap, request.selection.topic) as publisher:
-        return replay(client, publisher, request, rules)
+    expressions = request.repair.expressions if request.repair else ()
+    with repairer() if expressions else nullcontext(None) as repair_client:
+        evaluator = Evaluator(repair_client, expressions) if repair_client else None
+        with nullcontext(None) if dry_run else Publisher(bootstrap, request.selection.topic) as publisher:
+            return replay(client, publisher, request, rules, evaluator)
 
 
-def replay(client: Client, publisher: Publisher | None, request: ReplayRequest, rules: Rules) -> ReplayResult:
+def replay(
+    client: Client,
+    publisher: Publisher | None,
+    request: ReplayRequest,
+    rules: Rules,
+    evaluator: Evaluator | None = None,
+) -> ReplayResult:
     """Send the selected messages again; without a `publisher` only report what would be sent.
 
     Raises:
         TransientFault: Kafka did not acknowledge, or takes too long; the messages of that block
             stay `replaying`.
-        DatabaseError: an expression of the repair is wrong.
+        UserFault, DatabaseError: an expression of the repair is forbidden or wrong.
     """
     result = ReplayResult()
-    taken = islice(_taken(client, request, rules, result), request.selection.limit)
+    taken = islice(_taken(client, request, rules, evaluator, result), request.selection.limit)
     journal = Journal(client, request.masks.mask(str(request.repair)) if request.repair else "")
     while block := list(islice(taken, _BLOCK)):
         _act(block, request, journal, publisher, result)
@@ -146,10 +165,11 @@ def discard(client: Client, selection: Selection, dry_run: bool = False) -> Repl
     return result
 
 
-def _taken(client: Client, request: ReplayRequest, rules: Rules, result: ReplayResult) -> Iterator[Rejudged]:
+def _taken(
+    client: Client, request: ReplayRequest, rules: Rules, evaluator: Evaluator | None, result: ReplayResult
+) -> Iterator[Rejudged]:
     """The messages to send or, under `drop`, to discard; the others are counted in `result`."""
-    expressions = request.repair.expressions if request.repair else ()
-    for page in pages(client, request.selection, expressions):
+    for page in pages(client, request.selection, evaluator):
         for rejudged in rejudge(page, rules, request.repair):
             result.look(rejudged)
             _keep_sample(rejudged, request, result)

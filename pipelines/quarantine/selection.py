@@ -11,15 +11,14 @@ from clickhouse_connect.driver.client import Client
 
 from pipelines.clock import aware
 from pipelines.errors import UserFault
+from pipelines.quarantine.compute import Evaluator, Page, page_query
 from pipelines.quarantine.message import RejectedMessage
 from pipelines.services.queries import query_text
-from schemas.contract.v1 import FIELDS
 from schemas.reasons import reasons
 
 PAGE = 20_000  # messages in a page
+_COMPUTED_PAGE = 5_000  # with expressions; up to 330 MB are sent to ClickHouse at once
 _BEFORE_ALL = (-1, "", -1, -1)
-# People write the expressions of repairs: ClickHouse allows what a reader may do, for a minute.
-_READ_ONLY = {"readonly": 1, "max_execution_time": 60}
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,24 @@ def require_reason(reason: str) -> None:
 
 
 def pages(
-    client: Client, selection: Selection, expressions: Sequence[str] = (), size: int = PAGE
+    client: Client, selection: Selection, evaluator: Evaluator | None = None, size: int = 0
 ) -> Iterator[list[RejectedMessage]]:
     """All selected messages, in pages; the caller stops reading at `selection.limit`. Messages that
     are rejected after the first page was read are not among them.
 
-    expressions: SQL over a message's fields and the columns of its rejection, evaluated by
-    ClickHouse, read-only; their values become `RejectedMessage.computed`.
+    evaluator: computes `RejectedMessage.computed`. size: messages in a page, at most.
 
     Raises:
-        DatabaseError: an expression is wrong, or fails for a message.
+        UserFault, DatabaseError: as `Evaluator.rows`.
     """
-    query = _query(expressions)
     scope = {name: getattr(selection, name) for name in ("topic", "reason", "source", "rule", "since", "until")}
     begun = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
+    size = size or (PAGE if evaluator is None else _COMPUTED_PAGE)
     scope |= {"begun": begun, "limit": size}
     after: tuple[Any, ...] = _BEFORE_ALL
     while True:
         names = ("after_millis", "after_topic_id", "after_partition", "after_offset")
-        page_scope = scope | dict(zip(names, after, strict=True))
-        rows = client.query(query, page_scope, settings=_READ_ONLY, tz_mode="aware").result_rows
+        rows = _rows(client, scope | dict(zip(names, after, strict=True)), evaluator)
         if rows:
             yield [RejectedMessage(*row[1:]) for row in rows]
         if len(rows) < size:
@@ -87,11 +84,9 @@ def pages(
         after = (rows[-1][0], *rows[-1][1:4])
 
 
-def _query(expressions: Sequence[str]) -> str:
-    """The query of a page with these expressions; each is on lines of its own, so that a comment in
-    it ends with it."""
-    computed = ", ".join(f"toJSONString((\n{expression}\n))" for expression in expressions)
-    fields = ", ".join(f"field('{name}') AS {name}" for name in FIELDS)
-    query = query_text("quarantine/computed.sql")
-    query = query.replace("$waiting", query_text("quarantine/waiting.sql")).replace("$fields", fields)
-    return query.replace("$computed", computed)
+def _rows(client: Client, scope: dict[str, Any], evaluator: Evaluator | None) -> Sequence[Sequence[Any]]:
+    waiting = query_text("quarantine/waiting.sql")
+    if evaluator is None:
+        return client.query(page_query(f"({waiting})"), scope, tz_mode="aware").result_rows
+    columns = [(str(row[0]), str(row[1])) for row in client.query(f"DESCRIBE ({waiting})", scope).result_rows]
+    return evaluator.rows(Page(client.raw_query(waiting, scope, fmt="Native"), columns))

@@ -156,7 +156,8 @@ def _refused(target: ClickHouse, error: DatabaseError) -> Exception:
     if error.code == ErrorCode.AUTHENTICATION_FAILED:
         return UserFault(
             f"ClickHouse 拒绝用户 refuses user {target.user} ({target.url}): "
-            f"请检查 check GRIDSTREAM_{target.user.upper()}_PASSWORD"
+            f"请检查 check GRIDSTREAM_{target.user.upper()}_PASSWORD; "
+            "内嵌的服务升级后须重启 an embedded server needs a restart after an upgrade: gridstream restart"
         )
     if error.code == ErrorCode.UNKNOWN_DATABASE:
         return UserFault(

@@ -1,8 +1,15 @@
 """Rejected messages sent again once their cause is gone, or repaired: each moves once, and the proof still holds."""
 
 import json
+import subprocess
 from pathlib import Path
 
+import msgspec
+import pytest
+
+from pipelines.errors import UserFault
+from pipelines.quarantine.compute import Evaluator
+from pipelines.quarantine.selection import Selection, pages
 from tests.support.proof import require_proof
 from tests.support.quarantine import KNOWN, NEW_GRID, SECRET, UNKNOWN, command, headers, job, report, run, send, states
 from tests.support.stack import Stack, Streaming
@@ -87,6 +94,47 @@ def test_an_expression_may_not_write(stack: Stack, streaming: Streaming) -> None
     assert escaped.returncode == 2
     assert stack.scalar("SELECT count() > 0 FROM grids") == 1
     assert states(stack) == {"waiting": 1}
+
+
+def test_an_expression_sees_the_message_alone(stack: Stack, streaming: Streaming) -> None:
+    """ClickHouse refuses it: the user that evaluates expressions has no rights."""
+    with streaming():
+        send(stack, report(1), report(2, severity=9))
+    for expression in (
+        "(SELECT groupArray(reporter_hash) FROM events)",
+        "(SELECT any(payload) FROM quarantine)",
+        "grid_code IN grids",
+        "(SELECT any(name) FROM system.users)",
+        "(SELECT * FROM file('/etc/hostname', 'LineAsString') LIMIT 1)",
+        "file('/etc/hostname')",
+    ):
+        refused = run(stack, "fix", "--set", f"text=toString({expression})", "--apply")
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), expression
+        assert "--set: 表达式" in refused.stderr
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        job(stack, "fix_quarantine", "fix_waiting", assign=["text=(SELECT any(reporter_hash) FROM events)"])
+    assert "may use only the fields of the message" in failed.value.stderr
+    assert states(stack) == {"waiting": 1}
+
+
+def test_a_user_with_rights_does_not_evaluate(stack: Stack) -> None:
+    with pytest.raises(UserFault, match="must have no rights"):
+        Evaluator(stack.engineer, ["1"])
+
+
+def test_a_computed_page_holds_the_rows_that_are_listed(stack: Stack, streaming: Streaming) -> None:
+    """All columns, although the expressions use some of their names for fields of the payload."""
+    with streaming():
+        send(stack, report(1, severity=9, grid_code=UNKNOWN), b"{", report(2, severity=8))
+    with stack.settings.client("repair") as client:
+        evaluator = Evaluator(client, ["grid_code", "toUInt8OrNull(severity) + 1"])
+        computed = [message for page in pages(stack.engineer, Selection(stack.topic), evaluator, 2) for message in page]
+    plain = [message for page in pages(stack.engineer, Selection(stack.topic)) for message in page]
+    assert [msgspec.structs.replace(message, computed=()) for message in computed] == [
+        msgspec.structs.replace(message, computed=()) for message in plain
+    ]
+    values = sorted(tuple(message.computed) for message in computed)
+    assert values == [('""', None), (f'"{KNOWN}"', "9"), (f'"{UNKNOWN}"', "10")]
 
 
 def test_a_recorded_repair_is_masked(stack: Stack, streaming: Streaming) -> None:

@@ -1,5 +1,6 @@
 """Work on rejected messages: repair them, send them again, or give them up."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -110,8 +111,9 @@ def _repair(patch: str | None, assign: list[str]) -> Repair:
 
 
 def _send(request: ReplayRequest, dry_run: bool, as_json: bool) -> None:
+    repairer = partial(settings().client, "repair")
     with settings().client("engineer") as client:
-        result = replaying.run(client, settings().kafka_bootstrap, request, dry_run)
+        result = replaying.run(client, settings().kafka_bootstrap, request, dry_run, repairer)
     emit(_as_json(result, dry_run), as_json, lambda: _render(result, dry_run, request.repair is not None))
     if result.stopped:
         raise SystemExit(EXIT_FAILS)

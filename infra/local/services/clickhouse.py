@@ -69,6 +69,7 @@ def users(settings: Settings) -> Tree:
             "default": {"max_memory_usage": memory * 3 // 4, "network_compression_method": "LZ4"},
             "startup": _startup_profile(),
             "reader": _reader_profile(memory // 3),
+            "repair": {"max_memory_usage": memory // 3},  # the client sets the others
         },
         "quotas": {"default": {}},
         "users": {
@@ -107,10 +108,16 @@ def _user(settings: Settings, user: User) -> Tree:
     return {
         "password_sha256_hex": hashlib.sha256(password.encode()).hexdigest(),
         "networks": {"ip": "::/0"},
-        "profile": "reader" if user in READERS else "default",
+        "profile": _profile(user),
         "quota": "default",
         "grants": {"query": list(grants(user, settings.database))},
     }
+
+
+def _profile(user: User) -> str:
+    if user == "repair":
+        return "repair"
+    return "reader" if user in READERS else "default"
 
 
 def _xml(tree: Tree) -> str:

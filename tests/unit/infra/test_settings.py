@@ -119,6 +119,17 @@ def test_secrets_are_private_and_stay_the_same() -> None:
     assert first.engineer not in repr(first)
 
 
+def test_secrets_of_an_earlier_version_are_complete() -> None:
+    names = ("engineer", "loader", "analyst", "board", "hash_key")
+    earlier = {name: name.encode().hex() for name in names}
+    path = read_settings().home / "secrets.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(earlier))
+    passwords = {user: read_settings().clickhouse(user).password for user in USERS}
+    assert passwords == {user: earlier.get(user, passwords["repair"]) for user in USERS}
+    assert len(set(passwords.values())) == len(USERS)
+
+
 def test_of_two_processes_one_creates_the_secrets(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         secrets = pool.map(embedded_secrets, [tmp_path / "shared"] * 8)
