@@ -12,18 +12,19 @@ from pipelines.marts.catalog import Mart, Period
 from pipelines.marts.swap import Superseded, Swap
 
 # All builds so far of the days that a partition reads: of the rollup, or of the mart that it reads; and,
-# for each of its days, of the days with a report that is due on it.
-_BUILDS_BETWEEN = """
+# for each of its days, of the days with a report that is due on it. And the digest of what else it reads.
+_SOURCES = """
 SELECT if({source:String} = '',
     (SELECT count() FROM rollup_builds WHERE day BETWEEN {from:Date} AND {last:Date}),
     (SELECT count() FROM mart_builds
      WHERE mart = {source:String} AND period_start BETWEEN {from:Date} AND {last:Date}))
   + if({reads_due:Bool},
-    (SELECT sum(arrayCount(due_day -> due_day BETWEEN {from:Date} AND {last:Date}, due_days)) FROM rollup_builds), 0)"""
+    (SELECT sum(arrayCount(due_day -> due_day BETWEEN {from:Date} AND {last:Date}, due_days)) FROM rollup_builds), 0),
+  (SELECT sum(digest) FROM build_inputs WHERE name = {mart:String})"""
 _RECORD = """
-INSERT INTO mart_builds (mart, period, period_start, seen, rows, seconds, run_id, as_of) VALUES
-({mart:String}, {period:String}, {first:Date}, {seen:UInt64}, {rows:UInt32}, {seconds:Float32}, {run_id:String},
- {as_of:DateTime('Asia/Shanghai')})"""
+INSERT INTO mart_builds (mart, period, period_start, seen, inputs, rows, seconds, run_id, as_of) VALUES
+({mart:String}, {period:String}, {first:Date}, {seen:UInt64}, {inputs:UInt64}, {rows:UInt32}, {seconds:Float32},
+ {run_id:String}, {as_of:DateTime('Asia/Shanghai')})"""
 _AS_OF = """
 SELECT max(as_of), count() FROM mart_area_ranking
 WHERE period = {period:String} AND period_start = {first:Date}"""
@@ -53,15 +54,16 @@ def build_mart(client: Client, mart: Mart, period: Period, run_id: str, as_of: d
     try:
         with Swap(client, mart.table, mart.partition(period)) as build:
             days = {"from": mart.first_day(period), "last": period.last}
-            scope = days | {"source": mart.source, "reads_due": mart.reads_due}
-            seen = client.query(_BUILDS_BETWEEN, scope).result_rows[0][0]
+            scope = days | {"mart": mart.name, "source": mart.source, "reads_due": mart.reads_due}
+            seen, inputs = client.query(_SOURCES, scope).result_rows[0]
             rows = build.fill(mart.build_sql, _parameters(period, as_of))
             build.commit()
     except Superseded:
         return MartBuild(mart.name, period, superseded=True)
     seconds = monotonic() - started
-    figures = {"mart": mart.name, "seen": seen, "rows": rows, "seconds": seconds, "run_id": run_id}
-    client.command(_RECORD, _parameters(period, as_of) | figures)
+    sources = {"mart": mart.name, "seen": seen, "inputs": inputs}
+    figures = {"rows": rows, "seconds": seconds, "run_id": run_id}
+    client.command(_RECORD, _parameters(period, as_of) | sources | figures)
     return MartBuild(mart.name, period, rows, seconds)
 
 

@@ -25,14 +25,16 @@ FIGURES = (
     "satisfaction_sum", "satisfaction_count", "by_model", "by_fallback", "handling_minutes", "open_due_at", "due",
 )  # fmt: skip
 
-_BEGIN = "SELECT sum(rows), now64(3, 'Asia/Shanghai') FROM day_activity WHERE day = {day:Date}"
+_BEGIN = """
+SELECT sum(rows), (SELECT sum(digest) FROM build_inputs WHERE name = 'rollup'), now64(3, 'Asia/Shanghai')
+FROM day_activity WHERE day = {day:Date}"""
 _RECORD = """
 INSERT INTO rollup_builds (day, activity_seen, rows, reports, seconds, run_id, due_days, version,
-                           started_at)
+                           inputs, started_at)
 SELECT {day:Date}, {seen:UInt64}, {rows:UInt32},
        (SELECT sum(reported) FROM rollup_daily WHERE day = {day:Date}),
        dateDiff('millisecond', {started:DateTime64(3, 'Asia/Shanghai')} AS started, now64(3)) / 1000,
-       {run_id:String}, {due_days:Array(Date)}, {version:UInt16}, started"""
+       {run_id:String}, {due_days:Array(Date)}, {version:UInt16}, {inputs:UInt64}, started"""
 _DUE_DAYS = "SELECT arraySort(groupUniqArrayArray(due.day)) FROM {table:Identifier} WHERE day = {day:Date}"
 _LAST = (
     "SELECT reports, seconds FROM rollup_builds WHERE day = {day:Date} AND run_id = {run_id:String} ORDER BY built_at"
@@ -67,7 +69,7 @@ class Difference:
 
 
 def stale_days(client: Client, settle: float = SETTLE, today: date | None = None) -> list[date]:
-    """Days that were touched since their last build, or built by another `VERSION`, oldest first.
+    """Days touched since their last build, or built by another `VERSION` or with other time zones, oldest first.
 
     settle: seconds between the last insert into a day and a build that is trusted. today: leaves out days older than
     a week (`RECENT`) whose last build is younger than an hour (`REST`).
@@ -90,14 +92,14 @@ def build_day(client: Client, day: date, run_id: str) -> DayBuild:
     """
     try:
         with Swap(client, "rollup_daily", day) as build:
-            seen, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
+            seen, inputs, started = client.query(_BEGIN, {"day": day}, query_tz="Asia/Shanghai").result_rows[0]
             rows = build.fill(query_text("marts/rollup.sql"), {"day": day})
             due_days = sorted({*_due_days(client, "rollup_daily", day), *_due_days(client, build.name, day)})
             build.commit()
     except Superseded:
         return DayBuild(day, superseded=True)
     written = started.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    record = {"seen": seen, "rows": rows, "run_id": run_id, "due_days": due_days, "version": VERSION}
+    record = {"seen": seen, "rows": rows, "run_id": run_id, "due_days": due_days, "version": VERSION, "inputs": inputs}
     client.command(_RECORD, {"day": day, "started": written} | record)
     reports, seconds = client.query(_LAST, {"day": day, "run_id": run_id}).result_rows[-1]
     return DayBuild(day, rows, int(reports), float(seconds), due_days=tuple(due_days))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
 from time import monotonic
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
@@ -38,8 +38,10 @@ SELECT 'due', arrayJoin(due_days) AS day, count() FROM rollup_builds GROUP BY da
 UNION ALL
 SELECT mart, period_start, count() FROM mart_builds WHERE mart IN {sources:Array(String)} GROUP BY mart, period_start"""
 _SEEN = """
-SELECT mart, period, period_start, argMax(seen, built_at), argMax(as_of, built_at) FROM mart_builds
+SELECT mart, period, period_start, argMax(seen, built_at), argMax(inputs, built_at), argMax(as_of, built_at)
+FROM mart_builds
 GROUP BY mart, period, period_start"""
+_INPUTS = "SELECT name, digest FROM build_inputs"
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,26 @@ class BuildResult:
         return sum(day.superseded for day in self.days) + sum(mart.superseded for mart in self.marts)
 
 
+class _Seen(NamedTuple):
+    """What the newest build of a period had seen: builds of its days, digest of what else it read, time."""
+
+    builds: int
+    inputs: int
+    as_of: datetime
+
+
 @dataclass(frozen=True)
 class _BuildHistory:
     """What was built so far.
 
     builds: the number of builds of each day by source: a mart, or "" for the rollup; as "due" the number of builds of
-    days with reports that are due on that day. seen: by mart, kind and first
-    day of a period, how many of the builds of its days the newest build of the period had seen, and as of when.
+    days with reports that are due on that day. seen: by mart, kind and first day of a period. inputs: by mart that
+    reads more than its days (the registry of areas, when the load began), the digest of what it would read now.
     """
 
     builds: dict[str, Counter[date]]
-    seen: dict[tuple[str, str, date], tuple[int, datetime]]
+    seen: dict[tuple[str, str, date], _Seen]
+    inputs: dict[str, int]
 
     def stale_periods(self, mart: Mart, as_of: datetime) -> list[Period]:
         days = self.builds[""].keys()
@@ -96,11 +107,12 @@ class _BuildHistory:
         newest = self.seen.get((mart.name, period.kind, period.first))
         if newest is None:
             return True
-        builds_seen, built_as_of = newest
-        aged = mart.ages and period.last >= as_of.date() - AGING and built_as_of.date() < as_of.date()
+        if newest.inputs != self.inputs.get(mart.name, 0):
+            return True
+        aged = mart.ages and period.last >= as_of.date() - AGING and newest.as_of.date() < as_of.date()
         sources = (mart.source, _DUE) if mart.reads_due else (mart.source,)
         days = _days(mart.first_day(period), period.last)
-        return aged or builds_seen != sum(self.builds[source][day] for source in sources for day in days)
+        return aged or newest.builds != sum(self.builds[source][day] for source in sources for day in days)
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -138,7 +150,8 @@ def plan_mart(client: Client, mart: Mart, as_of: datetime | None = None) -> Plan
 
 
 def stale_marts(client: Client, as_of: datetime | None = None) -> Iterator[tuple[Mart, Period]]:
-    """Periods built before the newest build of one of their days, or whose open reports have aged.
+    """Periods built before the newest build of one of their days, or with other inputs (the registry of areas),
+    or whose open reports have aged.
 
     In the order in which they have to be built: a mart that reads another is stale if the other is.
     """
@@ -188,8 +201,10 @@ def _build_history(client: Client) -> _BuildHistory:
     builds: dict[str, Counter[date]] = {source: Counter() for source in (_DUE, *(mart.source for mart in MARTS))}
     for source, day, count in client.query(_BUILDS, {"sources": [mart for mart in builds if mart]}).result_rows:
         builds[source][day] = int(count)
-    seen = client.query(_SEEN, query_tz="Asia/Shanghai").result_rows
-    return _BuildHistory(builds, {(mart, kind, first): (int(count), as_of) for mart, kind, first, count, as_of in seen})
+    rows = client.query(_SEEN, query_tz="Asia/Shanghai").result_rows
+    seen = {(mart, kind, first): _Seen(*newest) for mart, kind, first, *newest in rows}
+    inputs = {name: int(digest) for name, digest in client.query(_INPUTS).result_rows}
+    return _BuildHistory(builds, seen, inputs)
 
 
 def _in_build_order(pairs: Iterable[tuple[Mart, Period]]) -> tuple[tuple[Mart, Period], ...]:

@@ -15,15 +15,18 @@ from pipelines.verify.scorecard import RECOMPUTED, STORED, quiet
 
 _LATEST = 40  # periods of each kind; older ones are final
 
-# `seen`: the number of builds of a partition's sources when it was built; when there are more, it is stale.
+# `seen`: the number of builds of a partition's sources when it was built, `inputs`: the digest of what else it
+# read (the registry of areas). If there are more, or another one, it is stale.
 _BUILDS = """
-WITH if(mart = 'rising_types', period_start - 34, period_start) AS since,
+WITH (SELECT mapFromArrays(groupArray(name), groupArray(digest)) FROM build_inputs) AS now,
+     if(mart = 'rising_types', period_start - 34, period_start) AS since,
      multiIf(period = 'month', toLastDayOfMonth(period_start), period = 'week', period_start + 6, period_start) AS until
 SELECT mart, period, period_start, until,
-       any(seen) = countIf(source.day BETWEEN since AND until) AS current
+       any(seen) = countIf(source.day BETWEEN since AND until) AND any(inputs) = now[toString(mart)] AS current
 FROM
 (
-    SELECT mart, period, period_start, argMax(seen, built_at) AS seen FROM mart_builds
+    SELECT mart, period, period_start, argMax(seen, built_at) AS seen, argMax(inputs, built_at) AS inputs
+    FROM mart_builds
     GROUP BY ALL ORDER BY period_start DESC LIMIT {latest:UInt16} BY mart, period
 ) AS latest
 LEFT JOIN

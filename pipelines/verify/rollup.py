@@ -16,10 +16,11 @@ from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 _VERSION = 1  # of the definition that is recomputed here; days built by an older one are stale
 
 _DAYS = f"""
-SELECT day, activity_seen = activity AND version = {_VERSION} AS current,
+WITH (SELECT sum(digest) FROM build_inputs WHERE name = 'rollup') AS now  -- time zones of cities
+SELECT day, activity_seen = activity AND version = {_VERSION} AND inputs = now AS current,
        dateDiff('second', pushed_at, started_at) >= 30 AS settled
 FROM (SELECT day, argMax(activity_seen, built_at) AS activity_seen, argMax(started_at, built_at) AS started_at,
-             argMax(version, built_at) AS version
+             argMax(version, built_at) AS version, argMax(inputs, built_at) AS inputs
       FROM rollup_builds GROUP BY day) AS builds
 LEFT JOIN (SELECT day, sum(rows) AS activity, max(last_push_at) AS pushed_at FROM day_activity GROUP BY day) AS activity
     USING day

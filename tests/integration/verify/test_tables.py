@@ -59,7 +59,14 @@ def roll_up(world: World, started: timedelta = timedelta(minutes=1)) -> None:
     world.client.command(f"INSERT INTO rollup_daily {query_text('marts/rollup.sql')}", {"day": DAY})
     activity = world.client.query("SELECT sum(rows) FROM day_activity").result_rows[0][0]
     build = {"day": DAY, "activity_seen": activity, "reports": 4, "started_at": datetime.now(UTC) + started}
-    insert(world.client, "rollup_builds", build | {"due_days": due_days(world), "version": VERSION})
+    build |= {"due_days": due_days(world), "version": VERSION, "inputs": inputs(world, "rollup")}
+    insert(world.client, "rollup_builds", build)
+
+
+def inputs(world: World, name: str) -> int:
+    """The digest of what the rollup or a mart reads beside its days."""
+    query = "SELECT sum(digest) FROM build_inputs WHERE name = {name:String}"
+    return int(world.client.query(query, {"name": name}).result_rows[0][0])
 
 
 def due_days(world: World) -> list[date]:
@@ -141,7 +148,7 @@ def build_marts(world: World) -> None:
         period = {"period": "day", "first": DAY, "last": DAY, "as_of": datetime(2026, 11, 21)}
         world.client.command(f"INSERT INTO mart_{mart} {query_text(f'marts/{mart}/build.sql')}", period)
         seen = 1 + (mart == "area_ranking" and DAY in due_days(world))
-        build = {"mart": mart, "period": "day", "period_start": DAY, "seen": seen}
+        build = {"mart": mart, "period": "day", "period_start": DAY, "seen": seen, "inputs": inputs(world, mart)}
         insert(world.client, "mart_builds", build | {"as_of": datetime(2026, 11, 21)})
 
 
