@@ -105,6 +105,7 @@ class ScoredArea:
     score: float | None
     messages: int | None
     quarantined: int | None
+    undated: int | None
     warned: int | None
     suspected: int | None
     backfilled: int | None

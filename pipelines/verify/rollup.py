@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.verify.arrays import dicts
 from pipelines.verify.report import SHOWN, Check, ProofFinding, merged
 
-_VERSION = 1  # of the definition that is recomputed here; days built by an older one are stale
+_VERSION = 2  # of the definition that is recomputed here; days built by an older one are stale
 
 _DAYS = f"""
 WITH (SELECT sum(digest) FROM build_inputs WHERE name = 'rollup') AS now  -- time zones of cities

@@ -13,7 +13,7 @@ from pipelines.verify.arrays import dicts
 # In the order of the figures of both queries.
 _COUNTS = (
     "messages", "quarantined", "warned", "suspected", "backfilled", "prompt", "reports", "located", "coded", "handled",
-    "handler_named", "repeated",
+    "handler_named", "repeated", "undated",
 )  # fmt: skip
 
 STORED = f"""
@@ -25,7 +25,7 @@ SELECT toString(city_code) AS city, toString(county_code) AS county, toString(to
        toString(source) AS channel,
        CAST([count(), 0, sum(length(warnings) > 0), sum(suspect > 0.5),
         sum(behind AND late > 86400 OR early AND late > 900),
-        sum(late <= 900), 0, 0, 0, 0, 0, 0], 'Array(Int64)') AS figures
+        sum(late <= 900), 0, 0, 0, 0, 0, 0, 0], 'Array(Int64)') AS figures
 FROM
 (
     SELECT *, toInt64(toUnixTimestamp(kafka_time)) - toInt64(toUnixTimestamp(updated_at)) AS late,
@@ -43,12 +43,12 @@ SELECT if(c.city_code = '', d.city_code, c.city_code) AS city, toString(c.county
        toString(t.town_code) AS town,
        if(has(['forum', 'grid_app', 'hotline', 'online_court', 'open311', 'rental_desk', 'sensor', 'video_mediation',
                'walk_in', 'wechat'], origin), origin, '') AS channel,
-       CAST([0, count(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 'Array(Int64)') AS figures
+       CAST([0, countIf(NOT undated), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, countIf(undated)], 'Array(Int64)') AS figures
 FROM
 (
     SELECT DISTINCT
         ifNull(nullIf(toString(payload_sha256), repeat('0', 64)), concat(toString(payload_bytes), payload)) AS content,
-        toString(source) AS origin, ifNull(nullIf(grid_code, ''), message_key) AS place
+        toString(source) AS origin, ifNull(nullIf(grid_code, ''), message_key) AS place, undated
     FROM quarantine WHERE reported_day = {first:Date}
 ) AS q
 LEFT JOIN (SELECT * FROM counties FINAL) AS c ON c.county_code = substring(place, 1, 6)
@@ -60,13 +60,13 @@ GROUP BY city, county, town, channel"""
 _REPORTS = """
 SELECT city_code, county_code, town_code, source,
        CAST([0, 0, 0, 0, 0, 0, count(), count(lon), sum(decided_by = 'person' OR decided_by = 'crosswalk'),
-        sum(handled), sum(handled AND notEmpty(handler)), 0], 'Array(Int64)') AS figures
+        sum(handled), sum(handled AND notEmpty(handler)), 0, 0], 'Array(Int64)') AS figures
 FROM reports WHERE day = {first:Date}
 GROUP BY city_code, county_code, town_code, source"""
 
 _REPEATED = """
 SELECT city_code, county_code, town_code, again.3 AS source,
-       CAST([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, count()], 'Array(Int64)') AS figures
+       CAST([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, count(), 0], 'Array(Int64)') AS figures
 FROM
 (
     SELECT city_code, county_code, town_code,
@@ -77,8 +77,10 @@ FROM
 ARRAY JOIN later AS again
 GROUP BY city_code, county_code, town_code, source"""
 
+# Counties and towns have no undated messages: the last figure.
 RECOMPUTED = f"""
-SELECT (city, area.1, area.2) AS key, sumForEach(figures) AS figures
+SELECT (city, area.1, area.2) AS key,
+       sumForEach(if(area.1 IN ('city', 'source'), figures, arrayPushBack(arrayPopBack(figures), 0))) AS figures
 FROM ({_ACCEPTED} UNION ALL {_REFUSED} UNION ALL {_REPORTS} UNION ALL {_REPEATED})
 ARRAY JOIN [('city', city), ('source', channel), ('county', county), ('town', town)] AS area
 WHERE area.2 != ''

@@ -66,6 +66,12 @@ def _back(world: World) -> None:
     world.event(0, 1)["status"], world.event(0, 2)["status"] = "resolved", "accepted"
 
 
+def _without_days(world: World) -> None:
+    """A live source sends nothing but messages that name no day."""
+    row = world.quarantine[0] | {"source": "hotline", "payload": "{}"}
+    world.quarantine += [row | {"kafka_offset": 100 + n} for n in range(20)]
+
+
 PLANTED: list[tuple[str, str, int, Callable[[World], None]]] = [
     ("events", "severity_in_range", 1, _events(severity=9)),
     (
@@ -84,6 +90,7 @@ PLANTED: list[tuple[str, str, int, Callable[[World], None]]] = [
     ("events", "steps_plausible", 1, _back),
     ("events", "day_is_local", 15, lambda w: [row.update(day=date(2026, 11, 21)) for row in w.events]),  # type: ignore[list-item, return-value]
     ("quarantine", "reason_is_listed", 1, lambda w: w.quarantine[0].update(reason="why", reasons=["why"])),
+    ("quarantine", "sources_name_days", 1, _without_days),
     ("ledger", "range_adds_up", 1, lambda w: w.ranges(0, 5).update(good=9)),
     ("ledger", "ranges_contiguous", 1, lambda w: w.ranges(0, 5).update(first_offset=6, good=2)),
 ]

@@ -18,6 +18,7 @@ _COLUMNS = (
     Column("消息", "messages", right=True),
     Column("有效", "validity", right=True),
     Column("隔离", "quarantined", right=True),
+    Column("无日期", "undated", right=True),
     Column("警告", "warned", right=True),
     Column("完整", "completeness", right=True),
     Column("及时", "timeliness", right=True),
@@ -31,6 +32,11 @@ _MEANING = (
     "有效：未隔离，有警告算一半 validity: not quarantined, one with a warning counts half; "
     "及时：15 分钟内到达 timeliness: arrived within 15 minutes"
 )
+_UNDATED = (
+    "无日期：当日到达、读不出日期的被拒消息，不计入评分 "
+    "undated: rejected messages that arrived on this day and name no day; no part of the score"
+)
+_DATELESS = ("county", "town")  # levels whose cards have no undated messages
 
 
 def scorecard(
@@ -64,12 +70,14 @@ def _render_scorecards(rows: list[ScoredArea], level: ScoredLevel, user: Who) ->
     title = f"{_LEVELS[level]}上报质量 quality of reporting by {level}, {rows[0].day}"
     if rows[0].running:
         title += "（当日未完 the day is not over）"
-    scores = table(title, _COLUMNS, map(_cells, rows))
+    undated = level not in _DATELESS
+    columns = [column for column in _COLUMNS if undated or column.en != "undated"]
+    scores = table(title, columns, (_cells(row, undated) for row in rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
-    return Group(scores, f"{_MEANING}{hidden}")
+    return Group(scores, f"{_MEANING}{hidden}", *([_UNDATED] if undated else []))
 
 
-def _cells(row: ScoredArea) -> tuple[object, ...]:
+def _cells(row: ScoredArea, undated: bool) -> tuple[object, ...]:
     lags = tuple(None if lag is None else seconds(lag) for lag in (row.lag_p50_seconds, row.lag_p95_seconds))
     return (
         f"{row.area_zh} {row.area_en}",
@@ -77,6 +85,7 @@ def _cells(row: ScoredArea) -> tuple[object, ...]:
         row.messages,
         percent(row.validity),
         row.quarantined,
+        *([row.undated] if undated else []),
         row.warned,
         percent(row.completeness),
         percent(row.timeliness),

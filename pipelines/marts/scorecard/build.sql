@@ -2,8 +2,9 @@
 --
 -- The day is that of the report, for its messages, too. A rejected message counts on the day that it names
 -- (quarantine.reported_day), if it names a known town, county or city by grid_code or by its key, which is also a grid
--- code. Equal rejected messages count once; where the hash was removed by a migration (zeros), the masked
--- payloads are compared.
+-- code. One that names no day (quarantine.undated) is about a day that nobody knows, often one of a backfill: it counts as
+-- `undated` of its source and city on the day of its arrival, and in no score. Equal rejected messages count once; where the
+-- hash was removed by a migration (zeros), the masked payloads are compared.
 --
 --   validity      (messages - warned / 2) / (messages + quarantined): a rejected message is lost, one with a warning half
 --   completeness  (located + coded + handler_named) / (2 * reports + handled): a report should have a location and a type
@@ -18,7 +19,8 @@
 --
 --   score = 100 * (0.30 validity + 0.25 completeness + 0.25 timeliness + 0.10 (1 - duplicate_share)
 --                  + 0.10 (1 - suspect_share))
--- A part that is unknown is left out with its weight, and the other weights are scaled to 100.
+-- A part that is unknown is left out with its weight, and the other weights are scaled to 100. A source of which nothing
+-- but undated messages is known has no score.
 --
 -- Backfills: what happened before the first message of all arrived (ledger.first_kafka_time) could not be reported in
 -- time. If more than half of the messages of a source in a city arrived more than a day late, the source itself was
@@ -61,10 +63,10 @@ WITH
             if(has(known_towns, left(grid, 9)), left(grid, 9), '') AS town,
             if(q.source IN ('grid_app', 'hotline', 'wechat', 'sensor', 'walk_in', 'forum', 'rental_desk', 'video_mediation',
                             'online_court', 'open311'), q.source, '') AS channel,
-            uniqExact(if(q.payload_sha256 = repeat('0', 64), (q.payload, q.payload_bytes), (q.payload_sha256, 0))) AS quarantined
+            undated, uniqExact(if(q.payload_sha256 = repeat('0', 64), (q.payload, q.payload_bytes), (q.payload_sha256, 0))) AS refusals
         FROM quarantine AS q
         WHERE reported_day = {first:Date} AND city != ''
-        GROUP BY grid, city, county, town, channel
+        GROUP BY grid, city, county, town, channel, undated
     ),
     newest AS
     (
@@ -83,15 +85,16 @@ WITH
     (
         SELECT
             toString(city_code) AS city, toString(county_code) AS county, toString(town_code) AS town,
-            toString(source) AS channel, messages, 0 AS quarantined, warned, suspected,
+            toString(source) AS channel, messages, 0 AS quarantined, 0 AS undated, warned, suspected,
             toUInt64(messages - length(live_lags)) AS backfilled, live_lags, 0 AS reports, 0 AS located, 0 AS coded, 0 AS handled,
             0 AS handler_named, 0 AS repeated
         FROM timed
         UNION ALL
-        SELECT city, county, town, channel, 0, quarantined, 0, 0, 0, [], 0, 0, 0, 0, 0, 0 FROM refused
+        SELECT city, county, town, channel, 0, if(undated, 0, refusals), if(undated, refusals, 0), 0, 0, 0, [], 0, 0, 0, 0, 0, 0
+        FROM refused
         UNION ALL
         SELECT
-            city_code, county_code, town_code, source, 0, 0, 0, 0, 0, [], count(), countIf(n.located), countIf(n.coded),
+            city_code, county_code, town_code, source, 0, 0, 0, 0, 0, 0, [], count(), countIf(n.located), countIf(n.coded),
             countIf(n.handled), countIf(n.handler_named), countIf(n.repeated)
         FROM newest AS n
         GROUP BY city_code, county_code, town_code, source
@@ -100,6 +103,7 @@ WITH
     (
         SELECT
             city, area.1 AS level, area.2 AS code, sum(p.messages) AS messages, sum(p.quarantined) AS quarantined,
+            if(level IN ('city', 'source'), sum(p.undated), 0) AS undated,
             sum(p.warned) AS warned, sum(p.suspected) AS suspected, sum(p.backfilled) AS backfilled,
             sum(arrayCount(lag -> lag <= 900, live_lags)) AS prompt, messages - backfilled AS live,
             if(live = 0, NULL, quantileExactArray(0.5)(live_lags)) AS lag_p50,
@@ -117,10 +121,12 @@ WITH
         ARRAY JOIN [('city', city), ('source', channel), ('county', county), ('town', town)] AS area
         WHERE code != ''
         GROUP BY city, level, code
+        HAVING messages + quarantined + undated > 0
     )
 SELECT
-    city AS city_code, {first:Date} AS day, level, code AS area_code, messages, quarantined, warned, suspected, backfilled,
+    city AS city_code, {first:Date} AS day, level, code AS area_code, messages, quarantined, undated, warned, suspected, backfilled,
     prompt, lag_p50 AS lag_p50_seconds, lag_p95 AS lag_p95_seconds, reports, located, coded, handled, handler_named,
     repeated, completeness, validity, timeliness, duplicate_share, suspect_share,
-    round(100 * arraySum(part -> part.1 * assumeNotNull(part.2), known) / arraySum(part -> part.1, known), 1) AS score
+    if(empty(known), NULL,
+       round(100 * arraySum(part -> part.1 * assumeNotNull(part.2), known) / arraySum(part -> part.1, known), 1)) AS score
 FROM figures

@@ -43,7 +43,10 @@ def _sent(report: str, town: str, lag: timedelta = timedelta(), **fields: Any) -
 _REMOVED = "0" * 64  # by the migration to keyed hashes: the payloads are compared
 
 
-def _refused(grid: str, payload: str = "{}", arrived: datetime = _NINE, **fields: str) -> list[Any]:
+_DATED = '{"reported_at": "2026-03-04T01:00:00Z"}'  # 9:00 of DAY in Shanghai
+
+
+def _refused(grid: str, payload: str = _DATED, arrived: datetime = _NINE, **fields: str) -> list[Any]:
     values = {"key": "", "source": "grid_app", "sha256": uuid4().hex * 2} | fields
     return [grid, values["key"], payload, arrived, values["source"], values["sha256"]]
 
@@ -89,7 +92,7 @@ def _report(client: Client) -> None:
             _refused("990099001001"),  # an unknown county of the city
             _refused("880001001001"),  # another city
             _refused(f"{GOOD}001", '{"reported_at": "2026-03-03T01:00:00Z"}'),  # the day before
-            _refused(f"{GOOD}001", '{"reported_at": "2026-03-03T01:00:00Z"', arrived=at(DAY, 30)),  # cut: the next
+            _refused(f"{GOOD}001", '{"reported_at": "2026-03-03T01:00:00Z"', arrived=at(DAY, 30)),  # cut: undated
         ],
     )
 
@@ -218,6 +221,77 @@ def test_a_rejected_message_alone_touches_its_day(client: Client) -> None:
     (town,) = Reader(client, published=False, today=TODAY).scorecard(CITY, "town")
     assert (town.area_code, town.messages, town.quarantined, town.score) == (BAD, 0, 1, 0.0)
     assert {mart.name for mart, _ in stale_marts(client, at(DAY, 20))} == set()
+
+
+# Dates that cannot be read, and dates that cannot be right; all arrive at 9:00 of DAY.
+UNDATED = [
+    "{",
+    "{}",
+    '{"reported_at": "soon"}',
+    '{"reported_at": 5}',
+    '{"reported_at": "03/01/2026 08:00"}',
+    '{"reported_at": "1970-01-01T00:00:00Z"}',
+    '{"reported_at": "2026-03-05T00:00:00+08:00"}',
+]
+
+
+@pytest.mark.parametrize("payload", UNDATED)
+def test_a_message_without_a_day_is_shown_by_source_and_city_and_scored_nowhere(client: Client, payload: str) -> None:
+    _register(client)
+    insert(client, [_sent("a", GOOD), _sent("b", GOOD, source="wechat")])
+    equal = [_refused(f"{GOOD}001", payload, sha256="e" * 64)] * 2
+    unknown = _refused("", payload, key=f"{BAD}001", source="")  # the source cannot be read, either
+    _refuse(client, [*equal, _refused(f"{BAD}001", payload), _refused(f"{BAD}001", payload, source="hotline"), unknown])
+    execute(client, plan_days([DAY], at(DAY, 20)), as_of=at(DAY, 20))
+    cards = {row["area_code"]: row for row in client.query("SELECT * FROM scorecard").named_results()}
+    assert {
+        code: (row["messages"], row["quarantined"], row["undated"], row["score"]) for code, row in cards.items()
+    } == {
+        CITY: (2, 0, 4, cards[GOOD]["score"]),
+        "990001": (2, 0, 0, cards[GOOD]["score"]),
+        GOOD: (2, 0, 0, cards[GOOD]["score"]),
+        "grid_app": (1, 0, 2, cards[GOOD]["score"]),
+        "wechat": (1, 0, 0, cards[GOOD]["score"]),
+        "hotline": (0, 0, 1, None),
+    }
+    for code, row in cards.items():
+        behind = client.query(SCORECARD.drill_sql, {"day": DAY, "city": CITY, "area": code}).named_results()
+        undated = {message["payload_sha256"] for message in behind if message["part"] == "undated"}
+        assert len(undated) == row["undated"], code
+    assert {mart.name for mart, _ in stale_marts(client, at(DAY, 20))} == set()
+    assert check_marts(client).findings == ()
+
+
+def test_a_backfill_spoils_no_score_of_the_day_of_its_arrival(client: Client) -> None:
+    """2,073 live messages; 1,362 old ones arrive on the same day and their dates cannot be read."""
+    _register(client)
+    where = {"lon": 121.5, "lat": 29.9, "decided_by": "person", "source": "wechat"}
+    insert(client, [_sent(f"r{n}", (GOOD, BAD, BEHIND)[n % 3], **where) for n in range(2073)])
+    towns = (GOOD, BAD, BEHIND)
+    _refuse(client, [_refused(f"{towns[n % 3]}001", '{"reported_at": "03/01/2026 08:00"}') for n in range(1362)])
+    execute(client, plan_days([DAY], at(DAY, 20)), as_of=at(DAY, 20))
+    reader = Reader(client, today=TODAY)
+    counties = reader.scorecard(CITY, "county", day=DAY)
+    assert [(county.score, county.quarantined) for county in counties] == [(100.0, None)] * 2
+    sources = {
+        row.area_code: (row.score, row.messages, row.undated) for row in reader.scorecard(CITY, "source", day=DAY)
+    }
+    assert sources == {"grid_app": (None, None, 1362), "wechat": (100.0, 2073, None)}
+    assert next(iter(sources)) == "grid_app"  # a source that sends nothing else is listed first
+
+
+def test_the_newest_day_of_a_level_has_rows_of_this_level(client: Client) -> None:
+    """Undated messages alone make a card of the source, and none of a county."""
+    _register(client)
+    insert(client, [_sent("a", GOOD)])
+    later = DAY + timedelta(days=1)
+    _refuse(client, [_refused(f"{GOOD}001", "{}", arrived=at(later, 9)) for _ in range(9)])
+    execute(client, plan_days([DAY, later], at(later, 20)), as_of=at(later, 20))
+    reader = Reader(client, published=False, today=TODAY)
+    assert [(row.area_code, row.day) for row in reader.scorecard(CITY, "county")] == [("990001", DAY)]
+    assert [(row.area_code, row.day, row.undated) for row in reader.scorecard(CITY, "source")] == [
+        ("grid_app", later, 9)
+    ]
 
 
 def test_a_changed_row_is_found(client: Client) -> None:

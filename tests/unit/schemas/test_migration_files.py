@@ -8,6 +8,7 @@ from schemas.migrations import FOLDER, migrations, statements
 HARMLESS = re.compile(
     r"CREATE (OR REPLACE |(TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY) IF NOT EXISTS )|ALTER .* IF (NOT )?EXISTS"
     r"|ALTER TABLE quarantine UPDATE payload_sha256"  # a hash that is removed twice is removed
+    r"|ALTER TABLE quarantine MATERIALIZE COLUMN"
     r"|DROP (VIEW|TABLE) IF EXISTS |EXCHANGE TABLES (?P<table>\w+) AND (?P=table)_swap$"  # filled before it
     # Rows that merge: written twice they change nothing.
     r"|INSERT INTO (ledger_marks|day_activity|closing_bounds|report_states(_swap)?|report_handling(_swap)?)\b"
