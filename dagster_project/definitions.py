@@ -20,6 +20,7 @@ from dagster_project.rebuild import (
     rebuild_stale_every_5_minutes,
 )
 from dagster_project.resources import Services
+from dagster_project.retention import delete_old_runs, delete_old_runs_daily
 from dagster_project.stream import STREAM_CHECKS, stream_watch
 from dagster_project.stream_tables import SOURCES
 
@@ -42,8 +43,15 @@ defs = dg.Definitions(
         check_quality,
         build_data_docs,
         retrain_classifier,
+        delete_old_runs,
     ],
-    schedules=[rebuild_stale_every_5_minutes, check_figures_hourly, check_quality_hourly, build_data_docs_hourly],
+    schedules=[
+        rebuild_stale_every_5_minutes,
+        check_figures_hourly,
+        check_quality_hourly,
+        build_data_docs_hourly,
+        delete_old_runs_daily,
+    ],
     sensors=[stream_watch, marts_follow],
     resources={"services": Services()},
     executor=dg.in_process_executor,  # a run is one process; multiprocess adds 10 s to each

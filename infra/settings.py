@@ -130,6 +130,9 @@ class Settings(BaseSettings):
 
     dagster_port: Port = _DAGSTER(3000, "Dagster 网页的端口 port of Dagster's web UI")
     dagster_home: OptionalPath = _DAGSTER(None, "Dagster 的目录 folder of Dagster's own state; unset = home/dagster")
+    dagster_run_days: int = _DAGSTER(
+        30, "已结束的运行保留的天数 days that Dagster keeps a finished run, its events and files", ge=1, le=3650
+    )
 
     @field_validator("home", "cache", "data", "ivy_settings", "checkpoint", "dagster_home", "mask_patterns")
     @classmethod

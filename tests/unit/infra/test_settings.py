@@ -51,6 +51,8 @@ def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: py
         ("SPARK_DRIVER_MEMORY", "2 gigs"),
         ("TOPIC", "网格"),
         ("TRIGGER_SECONDS", "-1"),
+        ("DAGSTER_RUN_DAYS", "0"),
+        ("DAGSTER_RUN_DAYS", "month"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
