@@ -1,13 +1,14 @@
 """The rollup and the marts as assets, and their checks. The marts are rebuilt after days were materialized by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+from clickhouse_connect.driver.client import Client
 
 from dagster_project.faults import RETRIES, faults
-from dagster_project.metadata import day_metadata, log_progress, mart_metadata
+from dagster_project.metadata import day_metadata, evaluation, log_progress, mart_metadata
 from dagster_project.resources import Services
 from dagster_project.stream_tables import REPORTS
 from infra.settings import settings
@@ -19,13 +20,14 @@ from pipelines.marts.runner import Plan, execute, plan_mart
 from pipelines.services.queries import query_text
 
 MARTS_GROUP = "marts"
+MART_EQUAL = "equals_recomputation"
 POOL = "rebuild"  # one run at a time, see infra/local/services/dagster.yaml
 
-# The oldest public data set (Pingshan) begins in 2018. `end_offset` adds today to the days that have ended.
-FIRST_DAY = date(2018, 1, 1)
-DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="Asia/Shanghai", end_offset=1)
+# Days with reports, as they are found (`dagster_project/rebuild.py`). A day without reports is not shown as missing.
+DAYS_NAME = "days_with_reports"
+DAYS = dg.DynamicPartitionsDefinition(name=DAYS_NAME)
 
-# Most days since FIRST_DAY have no reports and are never built; eager() would wait for them as missing.
+# A day that is waiting to be rebuilt is missing; eager() would not rebuild the marts of the others until it is built.
 FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 # Rankings are rebuilt at least once a day, because open reports become overdue.
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_window=timedelta(hours=26))
@@ -118,7 +120,11 @@ MART_ASSETS = [
 def rollup_equals_recomputation(services: Services) -> dg.AssetCheckResult:
     """最近重建的日等于由 reports 重算。The days built last equal their recomputation from `reports`."""
     with faults(), services.clickhouse("engineer") as client:
-        return _equal(recheck_days(client), "cells")
+        return _rollup_equal(client)
+
+
+def _rollup_equal(client: Client) -> dg.AssetCheckResult:
+    return _equal(recheck_days(client), "cells")
 
 
 @dg.asset_check(asset="rollup_daily", retry_policy=RETRIES)
@@ -128,7 +134,11 @@ def figures_are_current(services: Services) -> dg.AssetCheckResult:
     Figures of the last week are at most 15 minutes behind what was loaded, older ones at most 75.
     """
     with faults(), services.clickhouse("engineer") as client:
-        behind = overdue_days(client, now().date())
+        return _current(client)
+
+
+def _current(client: Client) -> dg.AssetCheckResult:
+    behind = overdue_days(client, now().date())
     metadata: dict[str, Any] = {"days behind": len(behind), "minutes": max(behind.values(), default=0)}
     if behind:
         metadata["days"] = [day.isoformat() for day in behind]
@@ -136,14 +146,18 @@ def figures_are_current(services: Services) -> dg.AssetCheckResult:
 
 
 def _mart_check(mart: Mart) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=mart.table, name="equals_recomputation", retry_policy=RETRIES)
+    @dg.asset_check(asset=mart.table, name=MART_EQUAL, retry_policy=RETRIES)
     def check(services: Services) -> dg.AssetCheckResult:
         """最近重建的分区等于重算。The partitions built last equal their recomputation."""
         with faults(), services.clickhouse("engineer") as client:
-            differences = recheck_mart(client, mart)
-        return _equal({f"{period.kind} {period.first}": count for period, count in differences.items()}, "rows")
+            return _mart_equal(client, mart)
 
     return check
+
+
+def _mart_equal(client: Client, mart: Mart) -> dg.AssetCheckResult:
+    differences = recheck_mart(client, mart)
+    return _equal({f"{period.kind} {period.first}": count for period, count in differences.items()}, "rows")
 
 
 def _equal(differences: Mapping[Any, int], unit: str) -> dg.AssetCheckResult:
@@ -154,3 +168,15 @@ def _equal(differences: Mapping[Any, int], unit: str) -> dg.AssetCheckResult:
 
 
 MART_CHECKS = [rollup_equals_recomputation, figures_are_current, *map(_mart_check, MARTS)]
+
+
+def rechecked(client: Client, rollup: bool, marts: Iterable[Mart]) -> Iterator[dg.AssetCheckEvaluation]:
+    """The results of the checks of the rollup, if `rollup`, and of `marts`, for a run that has rebuilt them.
+
+    client: of a user who may read reports.
+    """
+    if rollup:
+        yield evaluation("rollup_daily", "rollup_equals_recomputation", _rollup_equal(client))
+        yield evaluation("rollup_daily", "figures_are_current", _current(client))
+    for mart in marts:
+        yield evaluation(mart.table, MART_EQUAL, _mart_equal(client, mart))

@@ -1,6 +1,6 @@
 """What Dagster shows of a build: materializations with row counts, and progress in the log."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import groupby
 from time import monotonic
 from typing import Any
@@ -15,16 +15,25 @@ _EVERY = 5.0  # seconds between progress lines
 _LISTED = 100
 
 
-def materializations(
-    result: BuildResult, known_days: dg.PartitionsDefinition[str]
-) -> Iterator[dg.AssetMaterialization]:
-    """A materialization for each day and for each mart that was built; days outside `known_days` are left out."""
-    keys = set(known_days.get_partition_keys())
+def materializations(result: BuildResult, partitions: Set[str]) -> Iterator[dg.AssetMaterialization]:
+    """A materialization for each day that was built and is one of `partitions`, and for each mart that was built."""
     for day in result.days:
-        if not day.superseded and day.day.isoformat() in keys:
+        if not day.superseded and day.day.isoformat() in partitions:
             yield dg.AssetMaterialization("rollup_daily", metadata=day_metadata([day]), partition=day.day.isoformat())
     for name, builds in groupby(result.marts, lambda build: build.mart):
         yield dg.AssetMaterialization(f"mart_{name}", metadata=mart_metadata(list(builds)))
+
+
+def evaluation(table: str, check: str, result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """The result of a check as an event of a run that does not run the check itself."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(table),
+        check_name=check,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+    )
 
 
 def day_metadata(days: Sequence[DayBuild]) -> dict[str, Any]:

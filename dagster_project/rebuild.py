@@ -3,20 +3,24 @@
 Rebuilds may run concurrently without harm; the pool keeps runs from doing the same work twice.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 import dagster as dg
 from pydantic import Field
 
 from dagster_project.faults import RETRIES, faults
-from dagster_project.marts import DAYS, POOL
+from dagster_project.marts import DAYS_NAME, POOL, rechecked
 from dagster_project.metadata import log_progress, materializations
-from dagster_project.quality import QUALITY
+from dagster_project.quality import QUALITY, expected
 from dagster_project.resources import Services
 from pipelines.clock import now
 from pipelines.errors import UserFault
-from pipelines.marts.runner import Plan, days_between, execute, plan_days, plan_stale
+from pipelines.marts.catalog import MARTS
+from pipelines.marts.rollup import days_with_reports
+from pipelines.marts.runner import BuildResult, Plan, days_between, execute, plan_days, plan_stale
 
+CHECKED_DAYS = 7  # that were built, newest first, after a rebuild; each takes about 2 seconds
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -57,9 +61,31 @@ def _build(context: dg.OpExecutionContext, services: Services, plan: Plan) -> No
     context.log.info(f"{len(plan.days)} days and {len(plan.marts)} mart partitions to build")
     with services.clickhouse() as client:
         result = execute(client, plan, log_progress(context.log, plan.steps), now(), context.run_id)
-    for event in materializations(result, DAYS):
+    partitions = add_days(context.instance, [day.day for day in result.days if day.rows])
+    for event in materializations(result, partitions):
         context.log_event(event)
     context.log.info(f"{plan.steps} partitions built in {result.seconds:.1f} s, {result.superseded} superseded")
+    for checked in _checked(services, result):
+        context.log_event(checked)  # type: ignore[arg-type]  # its signature lacks AssetCheckEvaluation
+
+
+def _checked(services: Services, result: BuildResult) -> Iterator[dg.AssetCheckEvaluation]:
+    """The results of all checks of what was built. Dagster hides earlier ones, as they are about earlier data."""
+    days, built = [day.day for day in result.days], {build.mart for build in result.marts}
+    with services.clickhouse("engineer") as client:
+        yield from rechecked(client, bool(days), [mart for mart in MARTS if mart.name in built])
+    if days:
+        recent = {now().date() - timedelta(days=n) for n in (1, 0)}  # as every hour
+        yield from expected(services, "rollup_daily", sorted(recent | set(sorted(days)[-CHECKED_DAYS:])))
+
+
+def add_days(instance: dg.DagsterInstance, days: Iterable[date]) -> set[str]:
+    """Make partitions of days that are none yet; new ones come after the others. Returns all partitions."""
+    known = set(instance.get_dynamic_partitions(DAYS_NAME))
+    new = {day.isoformat() for day in days} - known
+    if new:
+        instance.add_dynamic_partitions(DAYS_NAME, sorted(new))
+    return known | new
 
 
 @dg.job(
@@ -107,6 +133,7 @@ def rebuild_stale_every_5_minutes(
         return dg.SkipReason("上一次仍在运行 the previous run has not ended")
     with services.clickhouse() as client:
         plan = plan_stale(client, paced=True)
+        add_days(context.instance, (*days_with_reports(client), *plan.days))
     if not plan.steps:
         return dg.SkipReason("没有被触及的日期 no day was touched")
     return dg.RunRequest(tags={"days": str(len(plan.days)), "partitions": str(plan.steps)})

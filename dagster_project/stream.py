@@ -64,8 +64,11 @@ def next_cursor(seen: Observation, health: Health, before: Cursor) -> Cursor:
 
 def asset_events(
     seen: Observation, health: Health, before: Cursor, after: Cursor
-) -> Iterator[dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckEvaluation]:
-    """The check, the lag of the topic, and a materialization of each table that grew since `before`."""
+) -> Iterator[dg.AssetObservation | dg.AssetCheckEvaluation]:
+    """The check, the lag of the topic, and an observation of each table that grew since `before`.
+
+    No materializations: Dagster hides results of checks that are older than the newest materialization of their asset.
+    """
     figures = metadata(seen)
     yield dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey("events"),
@@ -79,9 +82,9 @@ def asset_events(
         partitions = {f"waiting in partition {number}": count for number, count in seen.lag.by_partition.items()}
         yield dg.AssetObservation("grid_reports", metadata=figures | partitions)
     if after.offsets != before.offsets:
-        yield from (dg.AssetMaterialization(name, metadata=figures) for name in WRITTEN_BY_STREAM)
+        yield from (dg.AssetObservation(name, metadata=figures) for name in WRITTEN_BY_STREAM)
     if after.quarantined != before.quarantined:
-        yield dg.AssetMaterialization("quarantine", metadata={"dagster/row_count": after.quarantined, **figures})
+        yield dg.AssetObservation("quarantine", metadata={"dagster/row_count": after.quarantined, **figures})
 
 
 def severity(health: Health) -> dg.AssetCheckSeverity:

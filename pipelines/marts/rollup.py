@@ -36,6 +36,7 @@ SELECT {day:Date}, {seen:UInt64}, {rows:UInt32},
        dateDiff('millisecond', {started:DateTime64(3, 'Asia/Shanghai')} AS started, now64(3)) / 1000,
        {run_id:String}, {due_days:Array(Date)}, {version:UInt16}, {inputs:UInt64}, started"""
 _DUE_DAYS = "SELECT arraySort(groupUniqArrayArray(due.day)) FROM {table:Identifier} WHERE day = {day:Date}"
+_WITH_REPORTS = "SELECT day FROM rollup_builds GROUP BY day HAVING argMax(rows, built_at) > 0 ORDER BY day"
 _LAST = (
     "SELECT reports, seconds FROM rollup_builds WHERE day = {day:Date} AND run_id = {run_id:String} ORDER BY built_at"
 )
@@ -66,6 +67,11 @@ class Difference:
     event_type: int
     stored: dict[str, Any] | None
     recomputed: dict[str, Any] | None
+
+
+def days_with_reports(client: Client) -> list[date]:
+    """The days whose newest build has rows, oldest first."""
+    return [day for (day,) in client.query(_WITH_REPORTS).result_rows]
 
 
 def stale_days(client: Client, settle: float = SETTLE, today: date | None = None) -> list[date]:

@@ -18,7 +18,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.marts import rollup_daily
-from dagster_project.rebuild import UNFINISHED, rebuild_stale
+from dagster_project.rebuild import UNFINISHED, add_days, rebuild_stale
 from infra.local import stack as embedded
 from infra.local.services import dagster as local
 from infra.local.supervise.states import processes
@@ -178,6 +178,7 @@ def materialize(stack: Stack) -> "subprocess.Popen[bytes]":
 
 def test_two_processes_build_the_same_day(stack: Stack, dagster: dg.DagsterInstance) -> None:
     insert(stack.loader, 60_000)  # so many that a build takes its time
+    add_days(dagster, [DAY])
     first = materialize(stack)
     await_build(stack, "rollup_daily")
     first.send_signal(signal.SIGSTOP)

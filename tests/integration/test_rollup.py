@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,7 @@ import pytest
 import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
+from dagster._core.test_utils import instance_for_test
 from typer.testing import CliRunner
 
 from dagster_project.definitions import defs
@@ -26,9 +28,11 @@ from pipelines.services.clickhouse import connect
 from pipelines.services.queries import query_text
 from pipelines.verify.rollup import check_rollup
 from schemas.registry import grids
+from tests.support.dagster_page import partitions, statuses
 from tests.support.rollup import CITY, DAY, insert, private_tables
 from tests.support.stack import Stack
 
+BUILT = {"rollup_daily", *(mart.table for mart in MARTS)}
 RunJob = Callable[..., dg.ExecuteInProcessResult]
 
 
@@ -200,6 +204,23 @@ def test_the_jobs_build_check_and_report(stack: Stack, in_dagster: RunJob) -> No
     assert {"ledger_balances", "rollup_equals_recomputation", "figures_are_current"} <= set(passed)
     # No stream ever ran in this test: the check reports that.
     assert {evaluation.check_name for evaluation in evaluations if not evaluation.passed} == {"stream_keeps_up"}
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_a_rebuild_leaves_a_result_of_every_check_in_view(stack: Stack, tmp_path: Path) -> None:
+    """Dagster hides results that are older than what was built; days without reports are not shown at all."""
+    job = defs.resolve_job_def("rebuild_stale")
+    with instance_for_test(overrides={"telemetry": {"enabled": False}}, temp_dir=str(tmp_path)) as instance:
+        for reports in (50, 70):
+            insert(stack.loader, reports)
+            insert(stack.loader, 20, DAY - timedelta(days=1))
+            assert job.execute_in_process(instance=instance).success
+            built = {key: status for key, status in statuses(instance).items() if key[0] in BUILT}
+            assert len(built) == 16
+            assert built.pop(("rollup_daily", "figures_are_current")) is not None
+            assert set(built.values()) == {"SUCCEEDED"}, built
+        assert partitions(instance) == (2, 2)
+    assert stack.scalar("SELECT count() FROM quality_documents") == 0  # stored every hour
 
 
 def test_a_wrong_figure_fails_the_check(stack: Stack, in_dagster: RunJob) -> None:

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -13,8 +12,8 @@ import yaml
 from dagster._core.test_utils import instance_for_test
 
 from dagster_project.definitions import defs
-from dagster_project.marts import DAYS, FIRST_DAY, POOL
-from dagster_project.rebuild import DayRange, rebuild_days, rebuild_stale
+from dagster_project.marts import DAYS, POOL
+from dagster_project.rebuild import DayRange, add_days, rebuild_days, rebuild_stale
 from infra.local.services.dagster import MODULE
 from pipelines.errors import UserFault
 from pipelines.marts.catalog import MARTS
@@ -61,11 +60,14 @@ def test_dagster_observes_the_stream_and_does_not_run_it() -> None:
     assert executable == {"rollup_daily", *(mart.table for mart in MARTS)}
 
 
-def test_the_newest_partition_is_today() -> None:
-    """Reports of today are rolled up today, not tomorrow."""
-    keys = DAYS.get_partition_keys()
-    assert keys[0] == FIRST_DAY.isoformat()
-    assert keys[-1] == datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+def test_a_day_is_a_partition_once_reports_are_found() -> None:
+    """Days without reports are not shown as missing; new days keep the order of the calendar."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert DAYS.get_partition_keys(dynamic_partitions_store=instance) == []
+        assert add_days(instance, [date(2026, 11, 2), date(2018, 1, 1)]) == {"2018-01-01", "2026-11-02"}
+        add_days(instance, [date(2026, 11, 3), date(2026, 11, 2)])
+        keys = DAYS.get_partition_keys(dynamic_partitions_store=instance)
+    assert keys == ["2018-01-01", "2026-11-02", "2026-11-03"]
 
 
 @pytest.mark.parametrize("job", [rebuild_stale, rebuild_days])

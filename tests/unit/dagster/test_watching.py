@@ -36,21 +36,21 @@ def reported(seen: Observation, before: Cursor) -> list[str]:
     return [f"{type(event).__name__} {event.asset_key.to_user_string()}" for event in events]
 
 
-def test_progress_is_a_materialization_of_what_the_stream_writes() -> None:
+def test_progress_is_an_observation_of_what_the_stream_writes() -> None:
     assert reported(observation(lag=Lag({0: 3}, 1.5)), Cursor(offsets=60, quarantined=8)) == [
         "AssetCheckEvaluation events",
         "AssetObservation grid_reports",
-        "AssetMaterialization events",
-        "AssetMaterialization ledger",
-        "AssetMaterialization reports",
+        "AssetObservation events",
+        "AssetObservation ledger",
+        "AssetObservation reports",
     ]
 
 
 def test_a_rejected_message_shows_on_the_quarantine() -> None:
-    assert "AssetMaterialization quarantine" in reported(observation(), Cursor(offsets=99, quarantined=7))
+    assert "AssetObservation quarantine" in reported(observation(), Cursor(offsets=99, quarantined=7))
 
 
-def test_an_idle_stream_materializes_nothing() -> None:
+def test_no_table_of_an_idle_stream_is_reported() -> None:
     idle = reported(observation(), Cursor(offsets=100, quarantined=8))
     assert idle == ["AssetCheckEvaluation events", "AssetObservation grid_reports"]
 
