@@ -25,7 +25,7 @@ ENGINES = (
     "Dictionary",
 )
 
-DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "grid_directory", "areas", "migrations")
+DIMENSIONS = ("cities", "counties", "towns", "grids", "event_types", "sources", "grid_directory", "areas", "migrations")
 PUBLISHED = ("published_*", "rollup_builds", "mart_builds")  # counts below 5 are suppressed in these views
 # Results of the expectations, and the views that their sample queries read: no texts, payloads or hashes.
 QUALITY = ("quality_results", "quality_latest", "quality_quarantine", "quality_ledger", "quality_samples")

@@ -4,8 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
+
+from schemas.keyed_lists import by_id
 
 PATH = Path(__file__).with_name("reasons.yaml")
 
@@ -31,12 +32,4 @@ def parse(content: bytes, name: str = PATH.name) -> dict[str, Reason]:
     Raises:
         ValueError: not YAML, a field missing, unknown or malformed, an id used twice.
     """
-    try:
-        listed = msgspec.yaml.decode(content, type=list[Reason])
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-    by_id = {reason.id: reason for reason in listed}
-    if len(by_id) < len(listed):
-        ids = [reason.id for reason in listed]
-        raise ValueError(f"{name}: id used twice: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
-    return by_id
+    return by_id(content, Reason, name)

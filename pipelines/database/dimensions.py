@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas import registry
 from schemas.event_types import event_types
+from schemas.sources import sources
 
 _TABLE_EXISTS = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
 _ROWS = "SELECT * EXCEPT (loaded_at, is_deleted) FROM {table:Identifier} FINAL"
@@ -23,6 +24,7 @@ KEYS = {
     "towns": "town_code",
     "grids": "grid_code",
     "event_types": "event_type",
+    "sources": "source",
 }
 Row = dict[str, Any]
 
@@ -53,6 +55,10 @@ def _wanted() -> dict[str, list[Row]]:
         "towns": [as_row(town) for town in registry.towns()],
         "grids": [as_row(grid) | {"aliases": list(grid.aliases)} for grid in registry.grids()],
         "event_types": [_renamed(as_row(kind), {"code": "event_type", "group": "group_zh"}) for kind in event_types()],
+        "sources": [
+            _renamed(as_row(source), {"id": "source", "zh": "source_zh", "en": "source_en"})
+            for source in sources().values()
+        ],
     }
 
 

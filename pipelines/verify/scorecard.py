@@ -41,8 +41,7 @@ GROUP BY city, county, town, channel"""
 _REFUSED = """
 SELECT if(c.city_code = '', d.city_code, c.city_code) AS city, toString(c.county_code) AS county,
        toString(t.town_code) AS town,
-       if(has(['forum', 'grid_app', 'hotline', 'online_court', 'open311', 'rental_desk', 'sensor', 'video_mediation',
-               'walk_in', 'wechat'], origin), origin, '') AS channel,
+       if(origin IN (SELECT source FROM sources FINAL), origin, '') AS channel,
        CAST([0, countIf(NOT undated), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, countIf(undated)], 'Array(Int64)') AS figures
 FROM
 (

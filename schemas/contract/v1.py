@@ -6,32 +6,25 @@ compares). Rules that need more than one field, the clock or the registry are in
 """
 
 from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from schemas.contract.version import END, Version
+from schemas.sources import sources
 
 VERSION = 1
 
 Status = Literal["reported", "accepted", "dispatched", "resolved", "closed", "reopened", "rejected"]
-Source = Literal[
-    "grid_app",
-    "hotline",
-    "wechat",
-    "sensor",
-    "walk_in",
-    "forum",
-    "rental_desk",
-    "video_mediation",
-    "online_court",
-    "open311",
-]
+SOURCES: tuple[str, ...] = tuple(sources())
+if TYPE_CHECKING:
+    Source = str
+else:
+    Source = Literal[SOURCES]  # the list is data; type checkers accept literals only
 Crs = Literal["wgs84", "gcj02", "cgcs2000"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
-SOURCES: tuple[str, ...] = get_args(Source)
 CRSS: tuple[str, ...] = get_args(Crs)
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset")]

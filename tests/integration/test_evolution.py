@@ -1,4 +1,6 @@
-"""A message of a version that nobody knows yet waits in quarantine, and is replayed once its version is known."""
+"""The walk-throughs of docs/evolution.md: the project's own tests pass after them. A message of a version that nobody
+knows yet waits in quarantine, and is replayed once its version is known.
+"""
 
 import json
 import subprocess
@@ -11,7 +13,7 @@ from infra.local.services.simulator import gridstream
 from tests.support.proof import require_proof
 from tests.support.quarantine import command, report, send, states
 from tests.support.stack import Stack, Streaming, end
-from tests.support.walkthrough import copy, environment
+from tests.support.walkthrough import copy, environment, run
 
 
 @contextmanager
@@ -54,3 +56,20 @@ def test_version_2_waits_until_it_is_known(stack: Stack, streaming: Streaming, t
     assert json.loads(rows[1][2]) == {"severity_of_10": 10, "weather": "雨"}
     assert states(stack) == {"replayed": 10}
     require_proof(stack)
+
+
+# The tests that a rule, a source or a mart can break.
+UNIT = ("schemas", "intake", "sources", "marts", "database", "quality", "verify", "dagster", "infra/test_grants.py")
+
+
+def test_the_projects_tests_pass_after_a_rule_a_source_and_a_mart(tmp_path: Path) -> None:
+    folder = copy(tmp_path, "A rule", "A source", "A mart")
+    run(folder, "-m", "schemas.contract.publish")
+    tests = [f"tests/unit/{name}" for name in UNIT]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--ignore=tests/unit/schemas/test_evolution.py",
+    ]  # it is the caller of this
+    run(folder, "-m", "pytest", "-n", "2", *options, *tests)

@@ -1,4 +1,4 @@
-"""A copy of the project, changed by the code blocks of a section of docs/evolution.md, exactly as they are printed."""
+"""A copy of the project, changed by the code blocks of sections of docs/evolution.md, exactly as they are printed."""
 
 import re
 import shutil
@@ -14,20 +14,22 @@ PACKAGES = ("schemas", "pipelines", "infra", "dagster_project")
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def copy(folder: Path, section: str) -> Path:
-    """Copy the packages to `folder` and apply the blocks of `section`; returns `folder`.
+def copy(folder: Path, *sections: str) -> Path:
+    """Copy the packages and the tests to `folder` and apply the blocks of `sections`; returns `folder`.
 
     The caches of compiled code are copied too. Otherwise each test would compile the classifier again (4 s).
     """
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package)
-    shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support")
-    (folder / "tests" / "__init__.py").touch()
-    for language, path, text in _BLOCK.findall(_section(section)):
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / file, folder)
+    for language, path, text in _BLOCK.findall("\n".join(map(_section, sections))):
         if language == "diff":
             _apply(folder, text)
         else:
             new_file = folder / path.replace("NNNN", f"{len(migrations()) + 1:04}")
+            new_file.parent.mkdir(exist_ok=True)
             new_file.write_text(text, "utf-8")
     return folder
 

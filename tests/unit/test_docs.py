@@ -23,7 +23,7 @@ _TOP = "pipelines|schemas|infra|dagster_project|tests|docs|.github|.ci"
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 _PATH = re.compile(rf"(?<![\w./-])(?:{_TOP.replace('.', '[.]')})/[\w./*<>…-]*[\w*/>]")
 # Blocks that show how the project would be changed, not how it is.
-_PROPOSED = re.compile(r"^```(?:diff|sql schemas|text pipelines|python schemas).*?^```$", re.MULTILINE | re.DOTALL)
+_PROPOSED = re.compile(r"^```(?:diff|\w+ \S+/).*?^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 _COMMAND = re.compile(r"(?<![\w./-])gridstream [a-z][^;|`#]*")

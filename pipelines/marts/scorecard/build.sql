@@ -61,8 +61,7 @@ WITH
                     has(known_cities, concat(left(grid, 4), '00')), concat(left(grid, 4), '00'), '') AS city,
             if(city_of[left(grid, 6)] != '', left(grid, 6), '') AS county,
             if(has(known_towns, left(grid, 9)), left(grid, 9), '') AS town,
-            if(q.source IN ('grid_app', 'hotline', 'wechat', 'sensor', 'walk_in', 'forum', 'rental_desk', 'video_mediation',
-                            'online_court', 'open311'), q.source, '') AS channel,
+            if(q.source IN (SELECT n.source FROM sources AS n FINAL), q.source, '') AS channel,
             undated, uniqExact(if(q.payload_sha256 = repeat('0', 64), (q.payload, q.payload_bytes), (q.payload_sha256, 0))) AS refusals
         FROM quarantine AS q
         WHERE reported_day = {first:Date} AND city != ''

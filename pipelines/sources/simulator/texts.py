@@ -47,7 +47,7 @@ def texts(seed: int) -> Texts:
     phrases, rng = msgspec.yaml.decode(PATH.read_bytes(), type=Phrases), seeded(seed, "texts")
     return Texts(
         bodies=tuple(_bodies(phrases, kind.code, kind.examples, rng) for kind in event_types()),
-        openers=tuple(phrases.openers[name] for name in SOURCES),
+        openers=tuple(phrases.openers.get(name, ("",)) for name in SOURCES),
         personal=tuple(pool(rng)),
     )
 

@@ -9,9 +9,10 @@ from pipelines.database.migrate import _fault, load_registry, migrate, pending
 from pipelines.errors import TransientFault, UserFault
 from pipelines.services.clickhouse import ErrorCode
 from schemas.migrations import Migration, migrations
+from schemas.sources import sources
 
 KEYED_HASHES = next(migration.number for migration in migrations() if migration.name == "keyed_hashes")
-DIMENSIONS = {"cities": 3, "counties": 12, "towns": 186, "grids": 12_049, "event_types": 33}
+DIMENSIONS = {"cities": 3, "counties": 12, "towns": 186, "grids": 12_049, "event_types": 33, "sources": len(sources())}
 
 
 def value(client: Client, sql: str) -> object:
@@ -125,7 +126,9 @@ def test_the_tables_follow_the_files(migrated: Client) -> None:
         "INSERT INTO grids (grid_code, town_code, households) SELECT grid_code, town_code, 1 FROM grids LIMIT 5"
     )
     done = {done.table: (done.inserted, done.removed) for done in load_registry(migrated)}
-    assert done == {"cities": (0, 0), "counties": (0, 0), "towns": (0, 1), "grids": (5, 0), "event_types": (0, 0)}
+    assert done == {"cities": (0, 0), "counties": (0, 0), "towns": (0, 1), "grids": (5, 0)} | dict.fromkeys(
+        ("event_types", "sources"), (0, 0)
+    )
     assert value(migrated, "SELECT count() FROM towns FINAL") == DIMENSIONS["towns"]
     assert value(migrated, "SELECT sum(households) FROM grids FINAL") == 344 * 12_000
 

@@ -17,7 +17,7 @@ from pipelines.quality.checkpoint import sample_query, suites_of
 from pipelines.quality.docs import index, offline
 from pipelines.quality.history import Document
 from pipelines.quality.outcome import RuleResult, errors, rule_result, without_values
-from schemas.contract.v1 import SOURCES, STATUSES
+from schemas.contract.v1 import STATUSES
 from schemas.expectations import Expectation, suites
 from schemas.reasons import reasons
 
@@ -110,7 +110,6 @@ def test_a_table_without_expectations_is_the_users_mistake() -> None:
     [
         ("quarantine", "reason_is_listed", list(reasons())),
         ("events", "status_known", list(STATUSES)),
-        ("events", "source_known", list(SOURCES)),
     ],
 )
 def test_closed_lists_are_those_of_the_contract(table: str, rule: str, wanted: list[str]) -> None:
