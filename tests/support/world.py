@@ -69,11 +69,12 @@ class World:
 
 def insert(client: Client, table: str, *rows: Row) -> None:
     """Insert as if by a retry whose deduplication failed: equal blocks are not recognised."""
-    if rows:
-        values = [list(row.values()) for row in rows]
-        client.insert(
-            table, values, column_names=list(rows[0]), settings={"insert_deduplication_token": str(uuid.uuid4())}
-        )
+    by_columns: dict[tuple[str, ...], list[list[Any]]] = {}
+    for row in rows:
+        by_columns.setdefault(tuple(row), []).append(list(row.values()))
+    for columns, values in by_columns.items():
+        token = str(uuid.uuid4())
+        client.insert(table, values, column_names=columns, settings={"insert_deduplication_token": token})
 
 
 def make_world(client: Client, bootstrap: str, topic: str) -> World:
