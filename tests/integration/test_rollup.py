@@ -170,6 +170,7 @@ def test_the_commands_rebuild_and_show(stack: Stack, gridstream: Callable[..., A
     "arguments",
     [["rebuild", "--to", "2026-11-01"], ["rebuild", "--from", "2026-11-02", "--to", "2026-11-01"],
      ["ranking", "--city", "123456"], ["ranking", "--day", "2001-01-01"], ["trends", "--area", "000000"],
+     ["ranking", "--level", "town", "--within", "999999"], ["trends", "--area", "330203001001"],
      ["scorecard", "--day", "2001-01-01"]],
 )  # fmt: skip
 def test_a_mistake_is_a_users_fault(stack: Stack, gridstream: Callable[..., Any], arguments: list[str]) -> None:

@@ -10,7 +10,9 @@ import typer
 from infra.settings import settings
 from pipelines.errors import UserFault
 from pipelines.marts.read import Reader
-from schemas.registry import cities
+from schemas.registry import cities, counties, grids, towns
+
+_LEVELS = {"county": "县区", "town": "镇街"}
 
 Who = Literal["analyst", "board", "engineer"]
 AsWhom = Annotated[
@@ -38,3 +40,21 @@ def require_city(code: str) -> None:
     if code not in {city.code for city in cities()}:
         listed = ", ".join(f"{city.code} {city.zh} {city.en}" for city in cities())
         raise UserFault(f"没有城市 {code} there is no such city; choose from 可选: {listed}")
+
+
+def require_area(city: str, code: str, level: Literal["county", "town"]) -> None:
+    """Raises UserFault if `code` is not '' and no area of `city` on this level."""
+    by_level = {
+        "county": {county.county_code: county.zh for county in counties(city)},
+        "town": {town.town_code: town.zh for town in towns(city)},
+    }
+    areas, zh = by_level[level], _LEVELS[level]
+    if not code or code in areas:
+        return
+    smaller = {*by_level["town"], *(grid.grid_code for grid in grids(city))}
+    around = code[:6] if level == "county" else code[:9]
+    if code in smaller and around in areas:
+        raise UserFault(f"{code} 小于{zh} is smaller than a {level}; 请用 use {around} {areas[around]}")
+    under = {area: name for area, name in areas.items() if area.startswith(around[:6])} or by_level["county"]
+    listed = ", ".join(f"{area} {name}" for area, name in under.items())
+    raise UserFault(f"{city} 没有{zh} {code!r} has no such {level}; 可选 choose from: {listed}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_city
+from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_area, require_city
 from infra.cli.figures.rebuild import rebuild
 from infra.cli.figures.scorecard import score, scorecard
 from infra.cli.shared.output import AsJson, Column, emit, moment, percent, table
@@ -53,6 +53,10 @@ def ranking(
     is missing, late or rejected.
     """
     require_city(city)
+    if level == "county" and within not in ("", city):
+        raise UserFault(f"{within}：县区之上只有城市 only the city is above counties: leave --within out")
+    if level != "county":
+        require_area(city, within, "county" if level == "town" else "town")
     with reader(user) as marts:
         rows = marts.ranking(city, level, period, day=day.date() if day else None, by=by, parent=within, limit=limit)
     if not rows:
@@ -112,6 +116,7 @@ def trends(
     pipelines/marts/rising_types/build.sql.
     """
     require_city(city)
+    require_area(city, "" if area == city else area, "county")
     with reader(user) as marts:
         rows = marts.rising(city, area, day=day.date() if day else None, limit=limit)
     if not rows:

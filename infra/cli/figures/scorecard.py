@@ -6,7 +6,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_city
+from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_area, require_city
 from infra.cli.shared.output import AsJson, Column, emit, percent, seconds, table
 from pipelines.errors import UserFault
 from pipelines.marts.read import DOUBTFUL_BELOW, ScoredArea, ScoredLevel
@@ -54,6 +54,7 @@ def scorecard(
     100, lowest first. The formula is in pipelines/marts/scorecard/build.sql.
     """
     require_city(city)
+    require_area(city, within, "county")
     with reader(user) as marts:
         rows = marts.scorecard(city, level, day=day.date() if day else None, parent=within, limit=limit)
     if not rows:
