@@ -1,5 +1,6 @@
 """`gridstream ranking` and `trends`, and the registration of `rebuild` and `scorecard`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -18,16 +19,16 @@ _LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
 _RANKING = (
     Column("名次", "rank", right=True),
     Column("区域", "area"),
-    Column("上级", "in"),
+    Column("上级", "in", rank=1),
     Column("上报", "reported", right=True),
-    Column("办结", "handled", right=True),
+    Column("办结", "handled", right=True, rank=3),
     Column("到期", "due", right=True),
     Column("到期按时办结率", "closed by limit ÷ due", right=True),
-    Column("重开", "reopened", right=True),
+    Column("重开", "reopened", right=True, rank=6),
     Column("逾期未办", "overdue", right=True),
-    Column("办理中位时长", "median hours", right=True),
-    Column("满意度", "satisfaction", right=True),
-    Column("每千户", "per 1,000 households", right=True),
+    Column("办理中位时长", "median hours", right=True, rank=4),
+    Column("满意度", "satisfaction", right=True, rank=5),
+    Column("每千户", "per 1,000 households", right=True, rank=2),
     Column("上报质量", "quality", right=True),
 )
 _CARE = f"!：上报质量低于 {DOUBTFUL_BELOW:.0f} 分，名次慎看 read ranks marked ! with care: their areas report badly"
@@ -65,17 +66,20 @@ def ranking(
             f"{city} 没有排名：{when} no such ranking; `gridstream rebuild` 重建有上报的日 builds days with reports"
         )
     document = {"city": city, "level": level, "period": period, "by": by, "areas": rows}
-    emit(document, as_json, lambda: render_ranking(rows, level, period, user))
+    emit(document, as_json, lambda: render_ranking(rows, level, period, user, by))
 
 
-def render_ranking(rows: list[RankedArea], level: Level, period: PeriodKind, user: Who) -> RenderableType:
-    """The ranking as a table."""
+def render_ranking(
+    rows: list[RankedArea], level: Level, period: PeriodKind, user: Who, by: RankBy = "count"
+) -> RenderableType:
+    """The ranking as a table; the figure that it is ranked `by` is always shown."""
     first = rows[0]
     title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
     if first.running:
         over = f"{first.days_complete}/{first.days}"
         title += f"（进行中，已满 {over} 天 running, {over} days complete）"
-    ranks = table(title, _RANKING, map(_ranking_cells, rows))
+    columns = [replace(column, rank=0) if by == "per_1000" and column.zh == "每千户" else column for column in _RANKING]
+    ranks = table(title, columns, map(_ranking_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
     doubtful = not first.running and any(
         row.quality_score is not None and row.quality_score < DOUBTFUL_BELOW for row in rows

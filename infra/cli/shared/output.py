@@ -19,7 +19,9 @@ import msgspec
 import typer
 from clickhouse_connect.driver.exceptions import DatabaseError
 from kafka.errors import KafkaError
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Table
@@ -34,6 +36,9 @@ _TAIL = re.compile(r"(\s*\((version|for url) [^)]*(\([^)]*\))?\))+$")
 _PIPE_WIDTH = 160  # rich assumes 80 columns for a pipe, too few for tables in two languages
 
 AsJson = Annotated[bool, typer.Option("--json", help="输出一个 JSON 文档 print one JSON document")]
+
+_UNLIMITED = 10_000  # columns
+_BORDER = 3  # columns that the frame and padding of a table's column take
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f]")  # control characters that JSON allows in strings
 
@@ -94,21 +99,45 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Column:
-    """A table column: its name in both languages; `right` aligns figures."""
+    """A table column: its name in both languages; `right` aligns figures.
+
+    rank: columns with a rank are left out of a table that is wider than the terminal, the highest rank first.
+    """
 
     zh: str
     en: str = ""
     right: bool = False
+    rank: int = 0
+
+    def width(self, cells: Iterable[Text]) -> int:
+        """Columns of the terminal that it takes without breaking a cell or a word of its name, border included."""
+        words = (self.zh, *self.en.split())
+        return _BORDER + max(*map(cell_len, words), *(entry.cell_len for entry in cells), 0)
 
 
 def table(title: str, columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Table:
-    """A table with `cell(value)` for each value that is not a `Text`. Markup in cells is not interpreted."""
-    result = Table(title=title or None, title_justify="left", title_style="bold")
-    for column in columns:
+    """A table with `cell(value)` for each value that is not a `Text`. Markup in cells is not interpreted.
+
+    Columns with a rank are left out, and named below, until each row fits on a line of the terminal.
+    """
+    result = Table(title=title or None, title_justify="left", title_style="bold", caption_justify="left")
+    entries = [[value if isinstance(value, Text) else Text(printable(cell(value))) for value in row] for row in rows]
+    wanted = list(enumerate(columns))
+    widths = {at: column.width(row[at] for row in entries) for at, column in wanted}
+    kept = list(wanted)
+    while 1 + sum(widths[at] for at, _ in kept) > console.width and any(column.rank for _, column in kept):
+        kept.remove(max(kept, key=lambda numbered: numbered[1].rank))
+    for _, column in kept:
         header = f"{column.zh}\n{column.en}" if column.en else column.zh
         result.add_column(Text(header), justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        result.add_row(*(value if isinstance(value, Text) else Text(printable(cell(value))) for value in row))
+    for row in entries:
+        result.add_row(*(row[at] for at, _ in kept))
+    unbroken = Measurement.get(console, console.options.update(max_width=_UNLIMITED), result).maximum
+    if 1 + sum(widths[at] for at, _ in kept) <= console.width < unbroken:
+        for (at, _), column_shown in zip(kept, result.columns, strict=True):
+            column_shown.width = widths[at] - _BORDER  # only names of columns are broken
+    if left_out := [f"{column.zh} {column.en}" for at, column in wanted if (at, column) not in kept]:
+        result.caption = f"终端较窄，未列 not shown at this width (see --json): {', '.join(left_out)}"
     return result
 
 

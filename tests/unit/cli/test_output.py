@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
+from rich.console import Console
 
 from infra.cli.shared import output
 from pipelines.clock import SHANGHAI
@@ -107,3 +108,30 @@ def test_progress_is_silent_away_from_a_terminal(capsys: pytest.CaptureFixture[s
     with output.progress("reading", 10) as advance:
         advance(10)
     assert capsys.readouterr() == ("", "")
+
+
+WIDE = [output.Column("区域", "area"), output.Column("上报", "reports", right=True),
+        output.Column("每千户", "per 1,000 households", right=True, rank=1),
+        output.Column("重开", "reopened", right=True, rank=2)]  # fmt: skip
+ROWS = [("海曙区 Haishu District", 12345, 12.34, 123), ("鄞州区 Yinzhou District", 1, None, 0)]
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"), [(100, []), (61, []), (60, ["重开"]), (50, ["重开"]), (49, ["每千户", "重开"])]
+)
+def test_columns_are_left_out_and_named_until_rows_fit(
+    width: int, left_out: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "console", Console(width=width, highlight=False))
+    output.console.print(output.table("排名", WIDE, ROWS))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("12,345" in line and "海曙区 Haishu District" in line for line in lines) == 1
+    headers, below = "\n".join(lines[1:5]), "\n".join(line for line in lines if "│" not in line and "┃" not in line)
+    for column in WIDE:
+        assert (column.zh in headers) != (column.zh in left_out)
+        assert (column.zh in below) == (column.zh in left_out)
+
+
+def test_a_column_without_a_rank_is_never_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "console", Console(width=20))
+    assert [str(column.header).split("\n")[0] for column in output.table("", WIDE, ROWS).columns] == ["区域", "上报"]
