@@ -27,11 +27,7 @@ ALTER TABLE mart_scorecard MODIFY COLUMN IF EXISTS
 CREATE OR REPLACE VIEW scorecard AS
 SELECT
     s.city_code AS city_code, s.day AS day, s.level AS level, s.area_code AS area_code,
-    if(s.level = 'source', transform(s.area_code,
-        ['grid_app', 'hotline', 'wechat', 'sensor', 'walk_in', 'forum', 'rental_desk', 'video_mediation', 'online_court', 'open311'],
-        ['网格应用', '热线', '微信', '传感器', '来访', '论坛', '租房登记点', '视频调解', '在线法院', 'Open311'], s.area_code),
-        a.area_zh) AS area_zh,
-    if(s.level = 'source', replaceAll(s.area_code, '_', ' '), a.area_en) AS area_en,
+    if(s.level = 'source', o.source_zh, a.area_zh) AS area_zh, if(s.level = 'source', o.source_en, a.area_en) AS area_en,
     s.messages AS messages, s.quarantined AS quarantined, s.undated AS undated, s.warned AS warned,
     s.suspected AS suspected, s.backfilled AS backfilled, s.prompt AS prompt, s.lag_p50_seconds AS lag_p50_seconds,
     s.lag_p95_seconds AS lag_p95_seconds, s.reports AS reports, s.located AS located, s.coded AS coded,
@@ -40,7 +36,8 @@ SELECT
     s.suspect_share AS suspect_share, s.score AS score
 FROM mart_scorecard AS s
 LEFT JOIN (SELECT level, area_code, area_zh, area_en FROM areas WHERE level != 'grid') AS a
-    ON a.level = s.level AND a.area_code = s.area_code;
+    ON a.level = s.level AND a.area_code = s.area_code
+LEFT JOIN (SELECT source, source_zh, source_en FROM sources FINAL) AS o ON o.source = s.area_code;
 
 ALTER TABLE scorecard COMMENT COLUMN IF EXISTS quarantined 'rejected messages that name the day and a place; equal ones once';
 ALTER TABLE scorecard COMMENT COLUMN IF EXISTS undated 'rejected messages that arrived on the day and name no day; equal ones once; only of cities and sources; no part of the score';

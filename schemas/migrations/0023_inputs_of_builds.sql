@@ -1,5 +1,5 @@
--- The rollup and some marts read more than their days: the registry of areas, and when the load began. A change of these
--- makes them stale, as a change of their days does.
+-- The rollup and some marts read more than their days: the registry of areas, the sources, and when the load began. A change
+-- of these makes them stale, as a change of their days does.
 
 ALTER TABLE mart_builds ADD COLUMN IF NOT EXISTS
     inputs UInt64 COMMENT 'build_inputs.digest before the build; another digest makes it stale; 0 if it reads only its days, or in builds from before it was stored'
@@ -28,6 +28,8 @@ FROM
     SELECT 'scorecard', toString(('county', county_code, city_code)) FROM counties FINAL
     UNION ALL
     SELECT 'scorecard', toString(('town', town_code)) FROM towns FINAL
+    UNION ALL
+    SELECT 'scorecard', toString(('source', source)) FROM sources FINAL
     UNION ALL
     -- What happened before could not be reported in time. Earlier, once a partition with older messages is loaded.
     SELECT 'scorecard', toString(('began', min(first_kafka_time))) FROM ledger
