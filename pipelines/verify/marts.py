@@ -44,8 +44,9 @@ ORDER BY mart, period, period_start"""
 
 
 class _Sums(NamedTuple):
-    """Two queries that return `key` and `figures`: what a mart stores of a period, and the same from its sources."""
+    """Two queries that return `key` and `figures`: what `mart` stores of a period, and the same from its sources."""
 
+    mart: str
     stored: str
     recomputed: str
     complete: bool  # whether every area with reports must be listed
@@ -73,9 +74,10 @@ FROM
 WHERE counted.1 >= usual / 10
 GROUP BY city_code"""
 
-_MARTS = {
-    "scorecard": _Sums(STORED, RECOMPUTED, complete=True),
-    "area_ranking": _Sums(
+_SUMS = (
+    _Sums("scorecard", STORED, RECOMPUTED, complete=True),
+    _Sums(
+        "area_ranking",
         """SELECT (city_code, level, area_code) AS key, $counts FROM mart_area_ranking
            WHERE period = {period:String} AND period_start = {first:Date}""",
         """SELECT (city_code, area.1, area.2) AS key, $counts FROM rollup_daily
@@ -83,7 +85,8 @@ _MARTS = {
            WHERE day BETWEEN {first:Date} AND {last:Date}""",
         complete=True,
     ),
-    "area_ranking due": _Sums(
+    _Sums(
+        "area_ranking",
         """SELECT (city_code, level, area_code) AS key, [toInt64(due), toInt64(closed_by_limit)] AS figures
            FROM mart_area_ranking WHERE period = {period:String} AND period_start = {first:Date}""",
         """SELECT (city_code, area.1, area.2) AS key, [toInt64(1), toInt64(limit.met)] AS figures
@@ -96,14 +99,16 @@ _MARTS = {
              AND city_code IN (SELECT city_code FROM rollup_daily WHERE day BETWEEN {first:Date} AND {last:Date})""",
         complete=True,
     ),
-    "daily_series": _Sums(
+    _Sums(
+        "daily_series",
         """SELECT (city_code, county_code, toString(event_type)) AS key, $counts FROM mart_daily_series
            WHERE day = {first:Date}""",
         """SELECT (city_code, county_code, toString(event_type)) AS key, $counts FROM rollup_daily
            WHERE day = {first:Date}""",
         complete=True,
     ),
-    "rising_types": _Sums(
+    _Sums(
+        "rising_types",
         """SELECT (level, area_code, concat(event_type, ', ', recent_days, ' days after ', base_days)) AS key,
                   [toInt64(recent), toInt64(previous), toInt64(base)] AS figures
            FROM mart_rising_types WHERE day = {first:Date}""",
@@ -119,7 +124,7 @@ _MARTS = {
            ARRAY JOIN [('city', cells.city_code), ('county', county_code)] AS area""",
         complete=False,
     ),
-}
+)
 
 # Stored figures are added and recomputed ones subtracted: a sum other than 0 is a difference.
 _DIFFERENCES = """
@@ -142,7 +147,8 @@ _TITLE = ("marts", "集市等于重算", "the marts equal their recomputation")
 def check_marts(client: Client) -> Check:
     """Compare the newest current builds of each mart and kind of period with their sources."""
     builds = dicts(client, _BUILDS, {"latest": _LATEST})
-    current = [build for build in builds if build["current"] and build["mart"] in _MARTS]
+    marts = {sums.mart for sums in _SUMS}
+    current = [build for build in builds if build["current"] and build["mart"] in marts]
     figures = {"builds_current": len(current), "builds_stale": sum(not build["current"] for build in builds)}
     if not builds:
         return Check(*_TITLE, figures, skipped=("还没有集市", "no mart has been built yet"))
@@ -150,8 +156,8 @@ def check_marts(client: Client) -> Check:
 
 
 def _differences(client: Client, build: dict[str, Any]) -> list[ProofFinding]:
-    names = [name for name in _MARTS if name.split()[0] == build["mart"]]
-    return [finding for name in names for finding in _differences_of(client, build, _MARTS[name])]
+    of_mart = [sums for sums in _SUMS if sums.mart == build["mart"]]
+    return [finding for sums in of_mart for finding in _differences_of(client, build, sums)]
 
 
 def _differences_of(client: Client, build: dict[str, Any], sums: _Sums) -> list[ProofFinding]:
