@@ -23,13 +23,4 @@ class Reason(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def reasons() -> dict[str, Reason]:
     """All reasons by id, in the order of the file (the order in which they are checked)."""
-    return parse(PATH.read_bytes(), PATH.name)
-
-
-def parse(content: bytes, name: str = PATH.name) -> dict[str, Reason]:
-    """The reasons of a file; `name` is only for error texts.
-
-    Raises:
-        ValueError: not YAML, a field missing, unknown or malformed, an id used twice.
-    """
-    return by_id(content, Reason, name)
+    return by_id(PATH.read_bytes(), Reason, PATH.name)

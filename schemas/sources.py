@@ -22,13 +22,4 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def sources() -> dict[str, Source]:
     """All sources by id, in the order of the file."""
-    return parse(PATH.read_bytes(), PATH.name)
-
-
-def parse(content: bytes, name: str = PATH.name) -> dict[str, Source]:
-    """The sources of a file; `name` is only for error texts.
-
-    Raises:
-        ValueError: not YAML, a field missing, unknown or malformed, an id used twice.
-    """
-    return by_id(content, Source, name)
+    return by_id(PATH.read_bytes(), Source, PATH.name)

@@ -1,6 +1,7 @@
 import pytest
 
-from schemas.reasons import PATH, parse, reasons
+from schemas.keyed_lists import by_id
+from schemas.reasons import PATH, Reason, reasons
 
 
 def test_reasons_are_found_by_id_and_keep_their_order() -> None:
@@ -23,4 +24,4 @@ def test_a_broken_file_is_a_clear_error(before: str, after: str, complaint: str)
     text = PATH.read_text(encoding="utf-8")
     assert before in text
     with pytest.raises(ValueError, match=complaint):
-        parse(text.replace(before, after, 1).encode())
+        by_id(text.replace(before, after, 1).encode(), Reason, PATH.name)

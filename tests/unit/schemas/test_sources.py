@@ -1,7 +1,8 @@
 import pytest
 
 from schemas.contract.v1 import CONTRACT
-from schemas.sources import PATH, parse, sources
+from schemas.keyed_lists import by_id
+from schemas.sources import PATH, Source, sources
 
 
 def test_the_contract_lists_the_sources() -> None:
@@ -23,4 +24,4 @@ def test_a_broken_file_is_a_clear_error(before: str, after: str, complaint: str)
     text = PATH.read_text(encoding="utf-8")
     assert before in text
     with pytest.raises(ValueError, match=complaint):
-        parse(text.replace(before, after, 1).encode())
+        by_id(text.replace(before, after, 1).encode(), Source, PATH.name)
