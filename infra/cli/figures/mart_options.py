@@ -12,7 +12,7 @@ from pipelines.errors import UserFault
 from pipelines.marts.read import Reader
 from schemas.registry import cities, counties, grids, towns
 
-_LEVELS = {"county": "县区", "town": "镇街"}
+LEVELS = {"city": "全市", "source": "来源", "county": "县区", "town": "镇街", "grid": "网格"}
 
 Who = Literal["analyst", "board", "engineer"]
 AsWhom = Annotated[
@@ -48,7 +48,7 @@ def require_area(city: str, code: str, level: Literal["county", "town"]) -> None
         "county": {county.county_code: county.zh for county in counties(city)},
         "town": {town.town_code: town.zh for town in towns(city)},
     }
-    areas, zh = by_level[level], _LEVELS[level]
+    areas, zh = by_level[level], LEVELS[level]
     if not code or code in areas:
         return
     smaller = {*by_level["town"], *(grid.grid_code for grid in grids(city))}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_area, require_city
+from infra.cli.figures.mart_options import LEVELS, AsWhom, CityCode, Day, Limit, Who, reader, require_area, require_city
 from infra.cli.figures.rebuild import rebuild
 from infra.cli.figures.scorecard import score, scorecard
 from infra.cli.shared.output import AsJson, Column, emit, moment, percent, table
@@ -15,7 +15,7 @@ from pipelines.marts.catalog import PeriodKind
 from pipelines.marts.read import DOUBTFUL_BELOW, Level, RankBy, RankedArea, RisingType
 
 _KINDS = {"day": "日", "week": "周", "month": "月"}
-_LEVELS = {"county": "县区", "town": "镇街", "grid": "网格"}
+_PER_1000 = Column("每千户", "per 1,000 households", right=True, rank=2)
 _RANKING = (
     Column("名次", "rank", right=True),
     Column("区域", "area"),
@@ -28,7 +28,7 @@ _RANKING = (
     Column("逾期未办", "overdue", right=True),
     Column("办理中位时长", "median hours", right=True, rank=4),
     Column("满意度", "satisfaction", right=True, rank=5),
-    Column("每千户", "per 1,000 households", right=True, rank=2),
+    _PER_1000,
     Column("上报质量", "quality", right=True),
 )
 _CARE = f"!：上报质量低于 {DOUBTFUL_BELOW:.0f} 分，名次慎看 read ranks marked ! with care: their areas report badly"
@@ -74,11 +74,11 @@ def render_ranking(
 ) -> RenderableType:
     """The ranking as a table; the figure that it is ranked `by` is always shown."""
     first = rows[0]
-    title = f"{_LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
+    title = f"{LEVELS[level]}{_KINDS[period]}排名 {level} ranking, {period} {first.period_start} – {first.period_end}"
     if first.running:
         over = f"{first.days_complete}/{first.days}"
         title += f"（进行中，已满 {over} 天 running, {over} days complete）"
-    columns = [replace(column, rank=0) if by == "per_1000" and column.zh == "每千户" else column for column in _RANKING]
+    columns = [replace(column, rank=0) if by == "per_1000" and column is _PER_1000 else column for column in _RANKING]
     ranks = table(title, columns, map(_ranking_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
     doubtful = not first.running and any(

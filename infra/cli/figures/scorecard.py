@@ -6,12 +6,21 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from infra.cli.figures.mart_options import AsWhom, CityCode, Day, Limit, Who, reader, require_area, require_city
+from infra.cli.figures.mart_options import (
+    LEVELS,
+    AsWhom,
+    CityCode,
+    Day,
+    Limit,
+    Who,
+    reader,
+    require_area,
+    require_city,
+)
 from infra.cli.shared.output import AsJson, Column, emit, percent, seconds, table
 from pipelines.errors import UserFault
 from pipelines.marts.read import DOUBTFUL_BELOW, ScoredArea, ScoredLevel
 
-_LEVELS = {"city": "全市", "source": "来源", "county": "县区", "town": "镇街"}
 _COLUMNS = (
     Column("区域或来源", "area or source"),
     Column("质量分", "score", right=True),
@@ -68,7 +77,7 @@ def scorecard(
 
 def _render_scorecards(rows: list[ScoredArea], level: ScoredLevel, user: Who) -> RenderableType:
     """The scorecards as a table; figures that are unknown or too small to show are "-"."""
-    title = f"{_LEVELS[level]}上报质量 quality of reporting by {level}, {rows[0].day}"
+    title = f"{LEVELS[level]}上报质量 quality of reporting by {level}, {rows[0].day}"
     if rows[0].running:
         title += "（当日未完 the day is not over）"
     undated = level not in _DATELESS
