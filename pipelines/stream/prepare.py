@@ -99,7 +99,7 @@ def _split(records: pa.Table, isolated: Mapping[int, Isolated]) -> tuple[pa.Tabl
 
 
 def _with_content(good: pa.Table, hash_key: bytes) -> pa.Table:
-    """`good` with the column `content`, which stands for the whole message."""
+    """`good` with the column `content`, a hash of the whole message."""
     hasher = content_hasher(hash_key)
     return good.append_column("content", pa.array(map(hasher, good["value"].to_pylist()), pa.uint64()))
 

@@ -140,8 +140,8 @@ def _batch(records: list[Any]) -> Batch:
     values = [record.value or b"" for record in records]
     offsets = np.fromiter((record.offset for record in records), np.int64, len(records))
     ids = [event_id(value) for value in values]
-    has_id = np.fromiter((one is not None for one in ids), np.bool_, len(ids))
-    return Batch(offsets, np.frombuffer(b"".join(one or _NO_ID for one in ids), "V16"), has_id, values)
+    has_id = np.fromiter((identity is not None for identity in ids), np.bool_, len(ids))
+    return Batch(offsets, np.frombuffer(b"".join(identity or _NO_ID for identity in ids), "V16"), has_id, values)
 
 
 def _topic_id(bootstrap: str, topic: str) -> str:

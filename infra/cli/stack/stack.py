@@ -187,14 +187,15 @@ def logs(
 def _existing_logs(config: Settings) -> list[dict[str, Any]]:
     files = {part: log_file(config, part) for part in _WITH_LOGS}
     return [
-        {"part": part, "bytes": file.stat().st_size, "written_at": _written_at(file), "file": str(file)}
+        {
+            "part": part,
+            "bytes": file.stat().st_size,
+            "written_at": datetime.fromtimestamp(file.stat().st_mtime, SHANGHAI),
+            "file": str(file),
+        }
         for part, file in files.items()
         if file.exists()
     ]
-
-
-def _written_at(file: Path) -> datetime:
-    return datetime.fromtimestamp(file.stat().st_mtime, SHANGHAI)
 
 
 def log_file(config: Settings, part: str) -> Path:
