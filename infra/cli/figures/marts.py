@@ -15,19 +15,21 @@ from pipelines.marts.catalog import PeriodKind
 from pipelines.marts.read import DOUBTFUL_BELOW, Level, RankBy, RankedArea, RisingType
 
 _KINDS = {"day": "日", "week": "周", "month": "月"}
-_PER_1000 = Column("每千户", "per 1,000 households", right=True, rank=2)
+_ON_TIME = Column("到期按时办结率", "closed by limit ÷ due", right=True, rank=1)
+_PER_1000 = Column("每千户", "per 1,000 households", right=True, rank=5)
+_RANKED_BY: dict[RankBy, Column] = {"on_time": _ON_TIME, "per_1000": _PER_1000}
 _RANKING = (
     Column("名次", "rank", right=True),
     Column("区域", "area"),
-    Column("上级", "in", rank=1),
+    Column("上级", "in", rank=4),
     Column("上报", "reported", right=True),
-    Column("办结", "handled", right=True, rank=3),
-    Column("到期", "due", right=True),
-    Column("到期按时办结率", "closed by limit ÷ due", right=True),
-    Column("重开", "reopened", right=True, rank=6),
-    Column("逾期未办", "overdue", right=True),
-    Column("办理中位时长", "median hours", right=True, rank=4),
-    Column("满意度", "satisfaction", right=True, rank=5),
+    Column("办结", "handled", right=True, rank=6),
+    Column("到期", "due", right=True, rank=2),
+    _ON_TIME,
+    Column("重开", "reopened", right=True, rank=9),
+    Column("逾期未办", "overdue", right=True, rank=3),
+    Column("办理中位时长", "median hours", right=True, rank=7),
+    Column("满意度", "satisfaction", right=True, rank=8),
     _PER_1000,
     Column("上报质量", "quality", right=True),
 )
@@ -78,7 +80,7 @@ def render_ranking(
     if first.running:
         over = f"{first.days_complete}/{first.days}"
         title += f"（进行中，已满 {over} 天 running, {over} days complete）"
-    columns = [replace(column, rank=0) if by == "per_1000" and column is _PER_1000 else column for column in _RANKING]
+    columns = [replace(column, rank=0) if column is _RANKED_BY.get(by) else column for column in _RANKING]
     ranks = table(title, columns, map(_ranking_cells, rows))
     hidden = "" if user == "engineer" else "；小于 5 的数不显示 counts below 5 are hidden"
     doubtful = not first.running and any(
@@ -139,9 +141,9 @@ def render_rising(rows: list[RisingType]) -> RenderableType:
         Column("名次", "rank", right=True),
         Column("类型", "type"),
         Column(f"近 {days} 天", f"last {days} days", right=True),
-        Column(f"前 {days} 天", f"{days} days before", right=True),
+        Column(f"前 {days} 天", f"{days} days before", right=True, rank=2),
         Column("预期", "expected", right=True),
-        Column("倍数", "ratio", right=True),
+        Column("倍数", "ratio", right=True, rank=1),
         Column("异常度", "z", right=True),
     )
     return table(f"上升的类型 event types on the rise, {rows[0].day}", columns, map(_rising_cells, rows))

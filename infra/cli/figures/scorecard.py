@@ -26,16 +26,16 @@ _COLUMNS = (
     Column("质量分", "score", right=True),
     Column("消息", "messages", right=True),
     Column("有效", "validity", right=True),
-    Column("隔离", "quarantined", right=True),
+    Column("隔离", "quarantined", right=True, rank=1),
     Column("无日期", "undated", right=True),
-    Column("警告", "warned", right=True, rank=3),
+    Column("警告", "warned", right=True, rank=4),
     Column("完整", "completeness", right=True),
     Column("及时", "timeliness", right=True),
-    Column("时延中位", "median lag", right=True, rank=5),
-    Column("时延 p95", "lag p95", right=True, rank=4),
-    Column("补报", "backfilled", right=True, rank=6),
-    Column("重复", "duplicates", right=True, rank=2),
-    Column("存疑", "suspect", right=True, rank=1),
+    Column("时延中位", "median lag", right=True, rank=6),
+    Column("时延 p95", "lag p95", right=True, rank=5),
+    Column("补报", "backfilled", right=True, rank=7),
+    Column("重复", "duplicates", right=True, rank=3),
+    Column("存疑", "suspect", right=True, rank=2),
 )
 _MEANING = (
     "有效：未隔离，有警告算一半 validity: not quarantined, one with a warning counts half; "
